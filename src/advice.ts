@@ -1,0 +1,55 @@
+/** What goes wrong, and what to do about it. The README shows it as it stands here. */
+export const ADVICE = {
+  setting: ['a setting is wrong', 'correct what the line names; the agent looks again by itself'],
+  region: ['no region is known', 'set --region or AWS_REGION'],
+  taskRole: [
+    'an ECS task without a task role',
+    'give the task definition a taskRoleArn; its executionRoleArn only pulls images and writes logs',
+  ],
+  hopLimit: [
+    'instance metadata does not answer from a container',
+    'raise HttpPutResponseHopLimit to 2, or give the container a role of its own',
+  ],
+  credentials: ['no credentials are found', 'see the table of credentials in the README'],
+  unknownKey: [
+    'the key is refused',
+    'it was deleted, has expired, or belongs to another partition: bring a new one',
+  ],
+  name: [
+    'the endpoint’s name has no address',
+    'correct the region, or mend DNS: in a VPC, enableDnsSupport and enableDnsHostnames',
+  ],
+  endpoint: [
+    'CloudWatch cannot be reached, but STS can',
+    'the subnet lacks an interface endpoint com.amazonaws.REGION.monitoring, or its security group refuses port 443',
+  ],
+  wayOut: [
+    'there is no way out of this network',
+    'add a NAT gateway, VPC endpoints for monitoring and sts, or set HTTPS_PROXY',
+  ],
+  refusedPort: ['nothing listens at the endpoint', 'correct --endpoint-url or AWS_ENDPOINT_URL'],
+  proxy: [
+    'the proxy does not let us through',
+    'correct HTTPS_PROXY, its user and password, or NO_PROXY',
+  ],
+  html: [
+    'somebody other than CloudWatch answers',
+    'a proxy or a captive portal is in between: ask for an exception, or set NO_PROXY',
+  ],
+  trust: [
+    'the certificate is not trusted',
+    'name the authority of your proxy by --ca-bundle or AWS_CA_BUNDLE',
+  ],
+  clock: [
+    'the clock is off',
+    'set it, e.g. by chrony; requests are signed by the corrected time meanwhile',
+  ],
+  sts: ['STS cannot be reached', 'nothing: publishing does not need it'],
+  denied: [
+    'PutMetricData is not allowed',
+    'add the statement of the README to the role’s policy, and mind its namespace',
+  ],
+  publish: ['publishing failed', 'see the code in the line'],
+} as const;
+
+export type Advice = keyof typeof ADVICE;

@@ -1,0 +1,152 @@
+import type { Clock } from '../clock.ts';
+import { ConfigError } from '../errors.ts';
+import { requireText } from '../files.ts';
+import type { Log } from '../log.ts';
+import { createImds, type Imds, imdsSettings, type Setting } from '../metadata/imds.ts';
+import { createHttpClient, type HttpClient, type HttpOptions } from '../net/http.ts';
+import { routeBy } from '../net/proxy.ts';
+import type { Line } from './call.ts';
+import type { CredentialSource, Identity } from './credentials.ts';
+import { configuredEndpoint } from './endpoint.ts';
+import type { Means } from './means.ts';
+import { type Home, loadProfiles, type Profiles } from './profiles.ts';
+import { provide } from './provide.ts';
+import { createRefresh } from './refresh.ts';
+import { findRegion, type Region } from './region.ts';
+import { createSkew, type Skew } from './skew.ts';
+
+export interface AwsOptions {
+  readonly home: Home;
+  /** What the command line says. */
+  readonly flags: {
+    readonly profile: string | undefined;
+    readonly region: string | undefined;
+    readonly endpoint: URL | undefined;
+    readonly caBundle: string | undefined;
+  };
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly random: () => number;
+  /** How a client is made. A parameter, so that tests can lead link-local addresses elsewhere. */
+  readonly connect?: (options: HttpOptions) => HttpClient;
+}
+
+/** Where CloudWatch is, and over which line. */
+export interface Place extends Line {
+  readonly region: Region;
+  readonly endpoint: URL;
+  readonly credentials: CredentialSource;
+}
+
+/** All that a call to AWS needs, found out when the first one is made, and as late as that. */
+export interface Aws {
+  /** Finds what is not yet found. @throws as {@link findRegion}, {@link configuredEndpoint} do */
+  locate(signal: AbortSignal): Promise<Place>;
+  /** The means by which providers work, now. @throws ConfigError, ParseError for broken files */
+  means(signal: AbortSignal): Means;
+  readonly credentials: CredentialSource;
+  readonly skew: Skew;
+  close(): void;
+}
+
+const DEFAULT_ATTEMPTS = '3';
+
+export function createAws(options: AwsOptions): Aws {
+  const { home, flags, clock, log, random, connect = createHttpClient } = options;
+  const { environment } = home;
+  const skew = createSkew(clock);
+  const route = routeBy(environment);
+  const startMs = clock.wallMs();
+  const warned = new Set<string>();
+  let http: HttpClient | undefined;
+  let imds: { key: string; service: Imds } | undefined;
+  let region: Region | undefined;
+  let place: Place | undefined;
+
+  function readProfiles(): Profiles {
+    const profiles = loadProfiles(home, flags.profile);
+    for (const warning of profiles.warnings) {
+      if (!warned.has(warning)) log.warn('a file of settings is left out', { reason: warning });
+      warned.add(warning);
+    }
+    return profiles;
+  }
+
+  /** One for the process: it keeps connections and the trusted roots. */
+  function client(setting: Setting): HttpClient {
+    const bundle = flags.caBundle ?? setting('AWS_CA_BUNDLE', 'ca_bundle');
+    const ca = bundle === undefined ? undefined : authorities(bundle);
+    http ??= connect(ca === undefined ? { route } : { route, ca });
+    return http;
+  }
+
+  /** Kept with its token as long as the settings stay as they are. */
+  function metadata(setting: Setting, over: HttpClient): Imds {
+    const settings = imdsSettings(setting);
+    const key = JSON.stringify(settings);
+    if (imds?.key !== key) imds = { key, service: createImds(settings, over, clock) };
+    return imds.service;
+  }
+
+  function means(signal: AbortSignal): Means {
+    const profiles = readProfiles();
+    const { setting } = profiles;
+    const over = client(setting);
+    const service = metadata(setting, over);
+    return {
+      environment,
+      home,
+      profiles,
+      profileFlag: flags.profile,
+      http: over,
+      clock,
+      skew,
+      imds: service,
+      endpoints: { setting, service: profiles.service },
+      startMs,
+      tries: attempts(setting),
+      signal,
+      region: async () => {
+        region ??= await findRegion(flags.region, { setting, http: over, imds: service, signal });
+        return region;
+      },
+    };
+  }
+
+  const load = async (signal: AbortSignal): Promise<Identity> => provide(means(signal));
+  const credentials = createRefresh({ clock, nowMs: skew.nowMs, random, load });
+
+  return {
+    skew,
+    credentials,
+    means,
+    async locate(signal) {
+      if (place !== undefined) return place;
+      const { http: over, endpoints, region: find } = means(signal);
+      const found = await find();
+      const by = { ...endpoints, flag: flags.endpoint };
+      const endpoint = configuredEndpoint('monitoring', found.name, found.isFips, by);
+      const here = { region: found, endpoint, credentials, http: over, clock, skew };
+      place = here;
+      return here;
+    },
+    close: () => http?.close(),
+  };
+}
+
+/** @throws ConfigError for a file without certificates: Node would take it as trust in nobody */
+function authorities(path: string): string {
+  const pem = requireText(path);
+  if (pem.includes('-----BEGIN CERTIFICATE-----')) return pem;
+  throw new ConfigError(path, 'holds no certificate (PEM), expected a CA bundle');
+}
+
+function attempts(setting: Setting): number {
+  const mode = setting('AWS_RETRY_MODE', 'retry_mode') ?? 'standard';
+  if (!/^(?:standard|adaptive|legacy)$/i.test(mode)) {
+    throw new ConfigError('AWS_RETRY_MODE', `got "${mode}", expected standard`);
+  }
+  const text = setting('AWS_MAX_ATTEMPTS', 'max_attempts') ?? DEFAULT_ATTEMPTS;
+  if (/^[1-9]\d{0,2}$/.test(text)) return Number(text);
+  throw new ConfigError('AWS_MAX_ATTEMPTS', `got "${text}", expected a number from 1 on`);
+}

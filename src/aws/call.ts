@@ -1,0 +1,95 @@
+import { type Clock, sleep } from '../clock.ts';
+import { AwsError, codeOf, failure } from '../errors.ts';
+import type { HttpAnswer, HttpClient } from '../net/http.ts';
+import { errorCode } from './answer.ts';
+import type { Credentials } from './credentials.ts';
+import { signedHeaders } from './sign.ts';
+import type { Skew } from './skew.ts';
+
+/** What every call needs. */
+export interface Line {
+  readonly http: HttpClient;
+  readonly clock: Clock;
+  readonly skew: Skew;
+}
+
+export interface Call {
+  /** The signing name. */
+  readonly service: string;
+  readonly region: string;
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+  /** Nothing for a call that is not signed. */
+  readonly credentials?: Credentials | undefined;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** What services say when the signature's time is off, among other things. */
+const SKEW = new Set([
+  'RequestTimeTooSkewed',
+  'RequestExpired',
+  'RequestInTheFuture',
+  'InvalidSignatureException',
+  'SignatureDoesNotMatch',
+  'AuthFailure',
+  'AccessDeniedException',
+]);
+
+/**
+ * One POST, signed anew, and once more at once where the answer shows that our clock was off.
+ *
+ * @throws Error with a code where no whole answer came
+ */
+export async function call(line: Line, one: Call): Promise<HttpAnswer> {
+  const first = await attempt(line, one);
+  const isSkewed = first.isOff && first.answer.status >= 400 && SKEW.has(errorCode(first.answer));
+  return isSkewed ? (await attempt(line, one)).answer : first.answer;
+}
+
+async function attempt(
+  { http, clock, skew }: Line,
+  one: Call,
+): Promise<{ answer: HttpAnswer; isOff: boolean }> {
+  const { service, region, url, body, credentials, timeoutMs, signal } = one;
+  const [sentMs, nowMs] = [clock.wallMs(), skew.nowMs()];
+  const headers =
+    credentials === undefined
+      ? { ...one.headers, 'content-length': String(body.length) }
+      : signedHeaders(url, one.headers, body, { service, region, credentials, nowMs });
+  const answer = await http.send({ method: 'POST', url, headers, body, timeoutMs, signal });
+  return { answer, isOff: skew.learn(answer, sentMs, nowMs) };
+}
+
+/** Runs `one` up to `tries` times, as long as what it throws may pass: the network, or a busy service. */
+export async function persist<T>(
+  clock: Clock,
+  signal: AbortSignal,
+  tries: number,
+  pauseMs: number,
+  one: () => Promise<T>,
+): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await one();
+    } catch (error) {
+      const may = error instanceof AwsError ? error.again : codeOf(error) !== undefined;
+      if (!may || attempt >= tries || signal.aborted) throw error;
+    }
+    await sleep(clock, pauseMs * attempt, signal);
+  }
+}
+
+/** What `work` gives, or what there was before when one's own patience ends; the work itself goes on. */
+export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal, before?: T): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const leave = (): void => {
+      if (before === undefined) reject(failure('TIMEOUT', 'it took too long to find out'));
+      else resolve(before);
+    };
+    if (signal.aborted) leave();
+    signal.addEventListener('abort', leave);
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
+  });
+}

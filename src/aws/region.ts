@@ -1,0 +1,88 @@
+import { ConfigError, codeOf, NoDataError } from '../errors.ts';
+import type { Imds, Setting } from '../metadata/imds.ts';
+import type { HttpClient } from '../net/http.ts';
+import { localUrl } from './container.ts';
+import { isRegion } from './endpoint.ts';
+import { parseFields, textOf } from './json.ts';
+
+export interface Region {
+  readonly name: string;
+  /** The region's name asked for FIPS: `fips-us-east-1`. */
+  readonly isFips: boolean;
+  /** Where it comes from: `--region`, a variable, `the profile`. */
+  readonly from: string;
+}
+
+export interface RegionMeans {
+  readonly setting: Setting;
+  readonly http: HttpClient;
+  readonly imds: Imds;
+  readonly signal: AbortSignal;
+}
+
+const METADATA = 'ECS_CONTAINER_METADATA_URI';
+const ECS_MS = 2000;
+
+/**
+ * The region by flag, variables, profile, ECS, EC2.
+ *
+ * @throws ConfigError where one is given that is none; NoDataError where there is none at all
+ */
+export async function findRegion(flag: string | undefined, means: RegionMeans): Promise<Region> {
+  const { setting } = means;
+  const places: [from: string, find: () => Promise<string | undefined> | string | undefined][] = [
+    ['--region', () => flag],
+    ['AWS_REGION', () => setting('AWS_REGION')],
+    ['AWS_DEFAULT_REGION', () => setting('AWS_DEFAULT_REGION')],
+    ['the profile', () => setting('', 'region')],
+    ['the ECS task', () => fromTask(means)],
+    ['instance metadata', () => fromInstance(means)],
+  ];
+  for (const [from, find] of places) {
+    const text = await find();
+    if (text !== undefined) return checked(text, from);
+  }
+  throw new NoDataError(
+    'no region: set --region, AWS_REGION or the profile’s region; neither ECS nor EC2 tell one',
+  );
+}
+
+/** SDKs of old had names of regions that asked for FIPS, or for no region. */
+function checked(text: string, from: string): Region {
+  if (!isRegion(text)) {
+    throw new ConfigError(from, `got "${text}", expected a region such as eu-west-1`);
+  }
+  const lower = text.toLowerCase();
+  const bare = lower.replace(/^fips-|-fips$/, '');
+  const name = /^aws(?:-global)?$/.test(bare) ? 'us-east-1' : bare;
+  return { name, isFips: bare !== lower, from };
+}
+
+/** ECS sets AWS_REGION itself, except its older agents. */
+async function fromTask({ setting, http, signal }: RegionMeans): Promise<string | undefined> {
+  const uri = setting(`${METADATA}_V4`) ?? setting(METADATA);
+  if (uri === undefined) return undefined;
+  const url = localUrl(`${uri}/task`, METADATA);
+  try {
+    const request = { method: 'GET', url, headers: {}, timeoutMs: ECS_MS, direct: true } as const;
+    const { status, body } = await http.send({ ...request, signal });
+    const arn = status === 200 ? textOf(parseFields(body), 'TaskARN') : '';
+    return arn.split(':')[3] || undefined;
+  } catch (error) {
+    if (codeOf(error) === undefined) throw error;
+    return undefined;
+  }
+}
+
+async function fromInstance({ imds, signal }: RegionMeans): Promise<string | undefined> {
+  try {
+    const region = await imds.get('/latest/meta-data/placement/region', signal);
+    if (region !== undefined) return region;
+    // What an old metadata service has instead. A zone's name cannot be cut down to its region.
+    const document = await imds.get('/latest/dynamic/instance-identity/document', signal);
+    return textOf(parseFields(document ?? ''), 'region') || undefined;
+  } catch (error) {
+    if (error instanceof NoDataError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,37 @@
+/**
+ * Time as a parameter. Spans are measured on the monotonic clock, labels on the wall clock.
+ */
+export interface Clock {
+  /** Milliseconds from an arbitrary start; never goes back, stops while the machine is suspended. */
+  monoMs(): number;
+  /** Milliseconds since 1970 (UTC); may jump either way. */
+  wallMs(): number;
+  /** Runs `task` once, `delayMs` from now. The answer cancels it. */
+  after(delayMs: number, task: () => void): () => void;
+}
+
+/** The clock of this machine. */
+export function systemClock(): Clock {
+  return {
+    monoMs: () => performance.now(),
+    wallMs: () => Date.now(),
+    after(delayMs, task) {
+      const timer = setTimeout(task, delayMs);
+      return () => clearTimeout(timer);
+    },
+  };
+}
+
+/** Resolves after `delayMs`, or at once when `signal` is aborted; it never rejects. */
+export function sleep(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const wake = (): void => {
+      cancel();
+      signal.removeEventListener('abort', wake);
+      resolve();
+    };
+    const cancel = clock.after(delayMs, wake);
+    signal.addEventListener('abort', wake);
+  });
+}

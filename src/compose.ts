@@ -1,0 +1,240 @@
+import { homedir, platform } from 'node:os';
+import { Agent } from './agent.ts';
+import type { Aws } from './aws/aws.ts';
+import { type Clock, sleep } from './clock.ts';
+import type { Dimension, Publication } from './cloudwatch/datum.ts';
+import { MAX_VALUES } from './cloudwatch/limits.ts';
+import type { Post } from './cloudwatch/post.ts';
+import type { Config } from './config.ts';
+import { checkTokens, type Facts, isToken, resolveDimensions } from './dimensions.ts';
+import { explanation, recordingHost } from './explain.ts';
+import type { Environment } from './flags.ts';
+import { type Host, openHost } from './host.ts';
+import { keyedNumber } from './kernel/text.ts';
+import type { Log } from './log.ts';
+import type { TaskMetadata } from './metadata/ecs.ts';
+import { derive } from './metrics/derive.ts';
+import type { Sink } from './sink.ts';
+import { ConsoleSink, type Lines } from './sinks/console.ts';
+import { lateSink } from './sinks/late.ts';
+import { optional } from './sources/groups.ts';
+import type { OwnUse } from './sources/options.ts';
+import { type SelectOptions, selectSource } from './sources/select.ts';
+import { VERSION } from './version.ts';
+
+/** What the program stands in. */
+export interface World {
+  readonly environment: Environment;
+  readonly platform: string;
+  readonly hostname: string;
+  readonly pid: number;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly random: () => number;
+  /** CPU time and resident memory of this process. */
+  readonly ownUse: () => Omit<OwnUse, 'anonymousBytes'>;
+  /** Standard output. */
+  readonly lines: Lines;
+  /** For the user agent: `nodejs/v24.1.0 linux/x64`. */
+  readonly runtime: string;
+}
+
+const KIB = 1024;
+/** Long enough for a CPU figure, and for one answer of the task metadata endpoint. */
+const EXPLAIN_SPAN_MS = 1000;
+
+/**
+ * The only wiring. The agent that comes out has not begun yet.
+ *
+ * @throws ConfigError where the settings do not fit this place
+ */
+export async function compose(config: Config, world: World): Promise<Agent> {
+  const { clock, log, lines } = world;
+  checkTokens(config.dimensions, world.environment);
+  const host = openHost(config.root);
+  const { source } = await selectSource(selectOptions(config, world, host));
+  const publication: Publication = {
+    namespace: config.namespace,
+    dimensions: config.dimensions,
+    highResolution: config.periodMs < 60_000,
+  };
+  const common = {
+    source,
+    clock,
+    log,
+    intervalMs: config.intervalMs,
+    periodMs: config.periodMs,
+    aligned: !config.once,
+    aggregate: {
+      metrics: config.metrics,
+      statistics: config.statistics,
+      valuesPerDatum: MAX_VALUES,
+      compatFraction: config.compatFraction,
+    },
+  };
+  if (!config.dryRun)
+    return new Agent({ ...common, sink: cloudwatchSink(config, publication, world) });
+  const percentScale = config.compatFraction ? 100 : 1;
+  const sink = new ConsoleSink({ publication, format: config.logFormat, percentScale, lines });
+  return new Agent({ ...common, sink, onSample: (sample, wallMs) => sink.sample(sample, wallMs) });
+}
+
+/** What `--explain` prints: every source that could be, what it read, and the figures. */
+export async function explain(config: Config, world: World): Promise<string> {
+  const { clock } = world;
+  const host = recordingHost(openHost(config.root));
+  const { source, candidates } = await selectSource({
+    ...selectOptions(config, world, host),
+    tryAll: true,
+    onTry: host.begin,
+  });
+  const { signal } = new AbortController();
+  host.begin('reading');
+  // What is polled has its first answer by then, and hands over the reading before it.
+  await sleep(clock, EXPLAIN_SPAN_MS, signal);
+  const before = source.read(clock.monoMs());
+  await sleep(clock, EXPLAIN_SPAN_MS, signal);
+  const now = source.read(clock.monoMs());
+  const sample = derive(before, now);
+  const figures = Object.fromEntries(
+    config.metrics.map(({ name, series }) => [name, rounded(sample[series])]),
+  );
+  source.close();
+  return explanation(candidates, host.seen, [before, now], figures, config.logFormat);
+}
+
+function rounded(value: number | undefined): number | undefined {
+  return value === undefined ? undefined : Math.round(value * 100) / 100;
+}
+
+function selectOptions(config: Config, world: World, host: Host): SelectOptions {
+  const isOwnRoot = config.root === '/';
+  return {
+    ...config,
+    host,
+    clock: world.clock,
+    platform: isOwnRoot ? world.platform : 'linux',
+    own: isOwnRoot ? world : undefined,
+    metadata: isOwnRoot ? taskMetadata(world) : () => Promise.resolve(undefined),
+    warn: world.log.warn,
+    wanted: new Set(config.metrics.map(({ series }) => series)),
+    ownUse: ownUse(world, isOwnRoot ? host : undefined),
+  };
+}
+
+/** The agent's own process is here, whichever root is read. */
+function ownUse(world: World, ownHost: Host | undefined): () => OwnUse {
+  const status = (ownHost ?? openHost('/')).file('/proc/self/status');
+  return () => ({
+    ...world.ownUse(),
+    get anonymousBytes() {
+      return (
+        keyedNumber(
+          optional(() => status.read(), ''),
+          'RssAnon:',
+        ) * KIB
+      );
+    },
+  });
+}
+
+function taskMetadata({ environment }: World): () => Promise<TaskMetadata | undefined> {
+  let opened: Promise<TaskMetadata> | undefined;
+  return async () => {
+    const base = environment['ECS_CONTAINER_METADATA_URI_V4']?.trim() ?? '';
+    if (base === '') return undefined;
+    opened ??= (async () => {
+      const { openTaskMetadata } = await import('./metadata/ecs.ts');
+      const { createHttpClient } = await import('./net/http.ts');
+      return openTaskMetadata(base, createHttpClient());
+    })();
+    return opened;
+  };
+}
+
+function facts(world: World): Facts {
+  const { environment, hostname, clock } = world;
+  return {
+    environment,
+    hostname,
+    metadata: taskMetadata(world),
+    imds: async () => {
+      const { createImds, imdsSettings } = await import('./metadata/imds.ts');
+      const { createHttpClient } = await import('./net/http.ts');
+      const settings = imdsSettings((variable) => environment[variable]?.trim() || undefined);
+      return createImds(settings, createHttpClient(), clock);
+    },
+  };
+}
+
+/**
+ * The AWS half is loaded after the first reading: https, zlib and crypto take 16 ms, which the job
+ * beside us should not wait for and the first sample need not.
+ */
+function cloudwatchSink(config: Config, publication: Publication, world: World): Sink {
+  const { clock, log, random } = world;
+  const loading = async (): Promise<Sink> => {
+    const { CloudwatchSink } = await import('./cloudwatch/sink.ts');
+    const post = await poster(config, world, await openAws(config, world));
+    const dimensions = await resolvedDimensions(publication.dimensions, world);
+    return new CloudwatchSink({
+      publication: { ...publication, dimensions },
+      post,
+      clock,
+      log,
+      random,
+    });
+  };
+  return lateSink(loading, clock);
+}
+
+async function resolvedDimensions(
+  dimensions: readonly Dimension[],
+  world: World,
+): Promise<readonly Dimension[]> {
+  if (!dimensions.some(({ Value }) => isToken(Value))) return dimensions;
+  const { clock, log } = world;
+  const { signal } = new AbortController();
+  return resolveDimensions(dimensions, facts(world), clock, log, signal);
+}
+
+/** Looks for nothing yet: that is the first request's. */
+async function openAws(config: Config, world: World): Promise<Aws> {
+  const { environment, clock, log, random } = world;
+  const { createAws } = await import('./aws/aws.ts');
+  const home = { environment, platform: platform(), homedir };
+  return createAws({ home, flags: config, clock, log, random });
+}
+
+async function poster(config: Config, world: World, aws: Aws): Promise<Post> {
+  const { clock, log, runtime } = world;
+  const { createPost } = await import('./cloudwatch/post.ts');
+  const userAgent = `cloudwatch-metrics-agent/${VERSION} ${runtime}`;
+  const { gzipFromBytes } = config;
+  return createPost({ locate: aws.locate, clock, log, userAgent, gzipFromBytes });
+}
+
+/**
+ * `--check`: looks whether publishing would work.
+ *
+ * @returns the exit code
+ * @throws ConfigError where the settings do not fit this place
+ */
+export async function runCheck(config: Config, world: World): Promise<number> {
+  const { clock, lines } = world;
+  const host = openHost(config.root);
+  const { source } = await selectSource(selectOptions(config, world, host));
+  const aws = await openAws(config, world);
+  const post = await poster(config, world, aws);
+  const { check, checkDatum } = await import('./check.ts');
+  const exit = await check({
+    aws,
+    clock,
+    sources: () => [source.describe()],
+    publish: config.checkPublish ? () => checkDatum(post, config, clock) : undefined,
+    say: (line) => lines.write(line),
+  });
+  source.close();
+  aws.close();
+  return exit;
+}

@@ -1,0 +1,71 @@
+/** A setting that cannot work: which one, what came, what was expected. Exit code 2. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly setting: string;
+
+  /**
+   * @param setting the flag or variable as the user wrote it, e.g. `--period`
+   * @param problem what came and what was expected, e.g. `got "0", expected 1 to 3600`
+   */
+  constructor(setting: string, problem: string, options?: ErrorOptions) {
+    super(`${setting}: ${problem}`, options);
+    this.setting = setting;
+  }
+}
+
+/** A file whose text is not what the kernel (or a tool) writes there. */
+export class ParseError extends Error {
+  override readonly name = 'ParseError';
+  readonly file: string;
+
+  constructor(file: string, problem: string, options?: ErrorOptions) {
+    super(`${file}: ${problem}`, options);
+    this.file = file;
+  }
+}
+
+/** Nothing to measure here: what is missing, and the remedy. Not a fault of the program. */
+export class NoDataError extends Error {
+  override readonly name = 'NoDataError';
+}
+
+/** What an error of a service means for whoever asked. */
+export interface AwsErrorOptions extends ErrorOptions {
+  /** The same question may well be answered in a moment. */
+  readonly again?: boolean;
+  /** Nothing but a person's work changes it: old credentials are no answer to it either. */
+  readonly final?: boolean;
+}
+
+/** A service that answered, but not with what it was asked for. */
+export class AwsError extends Error {
+  override readonly name = 'AwsError';
+  /** The service's own code, or `HTTP 502`. */
+  readonly code: string;
+  readonly again: boolean;
+  readonly final: boolean;
+
+  /** @param problem a line that holds nothing secret: never the text of a file or an answer */
+  constructor(code: string, problem: string, options: AwsErrorOptions = {}) {
+    super(problem, options);
+    this.code = code;
+    this.again = options.again ?? false;
+    this.final = options.final ?? false;
+  }
+}
+
+/** An error with a code of our own, where the system has none for it: `TIMEOUT`. */
+export function failure(code: string, message: string, cause?: unknown): Error {
+  return Object.assign(new Error(message, cause === undefined ? undefined : { cause }), { code });
+}
+
+/** What went wrong, in one line, from anything that was thrown. */
+export function reasonOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}
+
+/** The system's error code (`ENOENT`, `ECONNRESET`), where the thrown value carries one. */
+export function codeOf(thrown: unknown): string | undefined {
+  if (!(thrown instanceof Error) || !('code' in thrown)) return undefined;
+  return typeof thrown.code === 'string' ? thrown.code : undefined;
+}

@@ -1,0 +1,142 @@
+#!/usr/bin/env node
+import { hostname } from 'node:os';
+import type { Agent } from './agent.ts';
+import { systemClock } from './clock.ts';
+import { compose, explain, runCheck, type World } from './compose.ts';
+import { type Command, type Config, FLAGS, parseCommand } from './config.ts';
+import { ConfigError, codeOf, reasonOf } from './errors.ts';
+import { helpLines, strayTwins } from './flags.ts';
+import { createLog, type Log } from './log.ts';
+import { linesTo } from './sinks/lines.ts';
+import { VERSION } from './version.ts';
+
+const EXIT = { flushed: 0, failed: 1, misconfigured: 2 };
+const PROGRAM = 'cloudwatch-metrics-agent';
+/** Signals that end the agent: an orchestrator's, a person's, a terminal's that went away. */
+const END_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+
+const HELP = `${PROGRAM} ${VERSION}: CPU and memory to Amazon CloudWatch
+
+  ${PROGRAM} --namespace NS --service NAME [flags]
+  ${PROGRAM} --dry-run
+
+${helpLines(FLAGS)}
+
+Each flag has an environment twin: METRICS_AGENT_PERIOD=60 is --period 60.
+Credentials, region, endpoint and proxy are found as by the AWS SDKs; --check tells how.
+Exit codes: 0 all was sent; 1 failed, or data was lost at the end; 2 a setting is wrong.
+`;
+
+const clock = systemClock();
+const stderr = linesTo(process.stderr, clock);
+
+main().catch((error) => {
+  const isSetting = error instanceof ConfigError;
+  const text = isSetting || !(error instanceof Error) ? reasonOf(error) : error.stack;
+  process.stderr.write(`${PROGRAM}: ${text}\n`);
+  process.exitCode = isSetting ? EXIT.misconfigured : EXIT.failed;
+});
+
+async function main(): Promise<void> {
+  // A reader that went away (`| head`) ends the program quietly.
+  process.stdout.on('error', (error) => {
+    if (codeOf(error) !== 'EPIPE') throw error;
+    process.exit(EXIT.flushed);
+  });
+  process.stderr.on('error', () => undefined);
+  const command: Command = parseCommand(process.argv.slice(2), process.env);
+  if (command === 'help') process.stdout.write(HELP);
+  else if (command === 'version') process.stdout.write(`${VERSION}\n`);
+  else if (command.explain) {
+    process.stdout.write(`${await explain(command, worldOf(command))}\n`);
+    process.exit(EXIT.flushed);
+  } else if (command.check) await look(command, worldOf(command));
+  else await run(command);
+}
+
+/** `--check` */
+async function look(config: Config, world: World): Promise<void> {
+  const code = await runCheck(config, world);
+  const deadlineMs = clock.monoMs() + config.flushTimeoutMs;
+  await Promise.all([world.lines.drained(deadlineMs), stderr.drained(deadlineMs)]);
+  process.exit(code);
+}
+
+/** @throws ConfigError before anything has begun */
+async function run(config: Config): Promise<void> {
+  const world = worldOf(config);
+  const { log } = world;
+  for (const name of strayTwins(FLAGS, process.env)) {
+    log.warn('a variable looks like a setting and is none', { name });
+  }
+  const composing = compose(config, world);
+  const end = ending(composing, config, log);
+  // Before anything is said: whoever reads that we are there may signal at once.
+  onSignals(end, async () => {
+    logAt(config, 'info').info('status', (await composing).status());
+  });
+  process.on('uncaughtException', (error) => {
+    log.error('a fault of this program, please report it', {
+      reason: error.stack ?? error.message,
+    });
+    process.exit(EXIT.failed);
+  });
+  (await composing).start();
+  if (config.once) clock.after(config.periodMs, end);
+}
+
+function worldOf(config: Config): World {
+  return {
+    environment: process.env,
+    platform: process.platform,
+    hostname: hostname(),
+    pid: process.pid,
+    clock,
+    log: logAt(config, config.logLevel),
+    random: Math.random,
+    ownUse: () => {
+      const { user, system } = process.cpuUsage();
+      return { cpuUsec: user + system, residentBytes: process.memoryUsage.rss() };
+    },
+    lines: linesTo(process.stdout, clock),
+    runtime: `nodejs/${process.version} ${process.platform}/${process.arch}`,
+  };
+}
+
+/** What ends the agent: the first call flushes and exits, the others change nothing. */
+function ending(composing: Promise<Agent>, config: Config, log: Log): () => void {
+  let ended = false;
+  return () => {
+    if (ended) return;
+    ended = true;
+    const deadlineMs = clock.monoMs() + config.flushTimeoutMs;
+    composing
+      .then((agent) => agent.stop(deadlineMs))
+      .then(
+        async ({ sent, lost }) => {
+          if (lost > 0)
+            log.error('data was lost at the end', { windowsLost: lost, windowsSent: sent });
+          await stderr.drained(deadlineMs);
+          process.exit(lost > 0 ? EXIT.failed : EXIT.flushed);
+        },
+        (error) => {
+          log.error('the end went wrong', { reason: reasonOf(error) });
+          process.exit(EXIT.failed);
+        },
+      );
+  };
+}
+
+function onSignals(end: () => void, tell: () => void): void {
+  for (const signal of END_SIGNALS) process.on(signal, end);
+  // A second Ctrl-C is a person who does not want to wait.
+  process.once('SIGINT', () => {
+    process.on('SIGINT', () => process.exit(EXIT.failed));
+  });
+  // Without a listener Node opens its inspector's port.
+  process.on('SIGUSR1', tell);
+}
+
+function logAt({ logFormat: format }: Config, level: Config['logLevel']): Log {
+  return createLog({ level, format, clock, write: (line) => stderr.write(line) });
+}

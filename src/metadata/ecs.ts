@@ -1,0 +1,188 @@
+import { NoDataError } from '../errors.ts';
+import type { HttpClient } from '../net/http.ts';
+
+/** A container of a task, as `/task` describes it. */
+export interface TaskContainer {
+  readonly id: string;
+  readonly name: string;
+  /** NORMAL, CNI_PAUSE, … */
+  readonly type: string;
+  /** Bytes; absent for none. */
+  readonly memoryBytes?: number;
+}
+
+export interface Task {
+  readonly cluster: string;
+  readonly arn: string;
+  readonly family: string;
+  /** EC2, FARGATE, … */
+  readonly launchType: string;
+  readonly availabilityZone: string;
+  /** vCPU; absent for none. */
+  readonly cores?: number;
+  readonly memoryBytes?: number;
+  /** Bytes; absent where the platform does not say. */
+  readonly storage?: { readonly used: number; readonly limit: number };
+  readonly containers: readonly TaskContainer[];
+}
+
+/** CPU time and memory of one container at one instant, from `/task/stats`. */
+export interface ContainerStats {
+  readonly id: string;
+  /** Milliseconds since 1970, of the reading by the container runtime. */
+  readonly at: number;
+  readonly cpuNanoseconds: number;
+  readonly memoryUsage: number;
+  /** Page cache that can be had back at once. */
+  readonly inactiveFile: number;
+  /** All page cache, and slabs where they are told. */
+  readonly cache: number;
+  readonly quotaPeriods?: { readonly periods: number; readonly throttled: number };
+  /** The reading before, where there was one. */
+  readonly before?: { readonly at: number; readonly cpuNanoseconds: number };
+}
+
+/** The metadata endpoint of an ECS or Fargate task, version 4. */
+export interface TaskMetadata {
+  /** Both of these: @throws NoDataError where it does not answer as it should */
+  task(signal: AbortSignal): Promise<Task>;
+  /** The identity of the container that asks. */
+  ownId(signal: AbortSignal): Promise<string>;
+  /** What is new; containers without statistics are left out. */
+  stats(signal: AbortSignal): Promise<readonly ContainerStats[]>;
+}
+
+const TIMEOUT_MS = 1000;
+const MEBIBYTE = 1024 * 1024;
+const OK = 200;
+
+/** @param base the value of ECS_CONTAINER_METADATA_URI_V4 */
+export function openTaskMetadata(base: string, http: HttpClient): TaskMetadata {
+  const get = async (path: string, signal: AbortSignal): Promise<Json> => {
+    const url = new URL(base.replace(/\/$/, '') + path);
+    const headers = { accept: 'application/json' };
+    const { status, body } = await http.send({
+      method: 'GET',
+      url,
+      headers,
+      timeoutMs: TIMEOUT_MS,
+      direct: true,
+      signal,
+    });
+    if (status !== OK) throw new NoDataError(`task metadata ${path || '/'}: HTTP ${status}`);
+    return parseJson(body, path);
+  };
+  return {
+    task: async (signal) => toTask(await get('/task', signal)),
+    ownId: async (signal) => text(await get('', signal), 'DockerId'),
+    stats: async (signal) =>
+      Object.entries(await get('/task/stats', signal)).flatMap(([id, stats]) =>
+        isJson(stats) ? toStats(id, stats) : [],
+      ),
+  };
+}
+
+type Json = { readonly [name: string]: unknown };
+
+function isJson(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null;
+}
+
+/** @throws NoDataError where the body is no JSON object */
+function parseJson(body: string, path: string): Json {
+  try {
+    const value: unknown = JSON.parse(body);
+    if (isJson(value)) return value;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  throw new NoDataError(`task metadata ${path || '/'}: no JSON object`);
+}
+
+function toTask(json: Json): Task {
+  const containers = Array.isArray(json['Containers']) ? json['Containers'].filter(isJson) : [];
+  const limits = part(json, 'Limits');
+  const storage = part(json, 'EphemeralStorageMetrics');
+  const [used, limit] = [number(storage, 'Utilized'), number(storage, 'Reserved')];
+  return {
+    cluster: text(json, 'Cluster'),
+    arn: text(json, 'TaskARN'),
+    family: text(json, 'Family'),
+    launchType: text(json, 'LaunchType'),
+    availabilityZone: text(json, 'AvailabilityZone'),
+    ...above(0, 'cores', number(limits, 'CPU')),
+    ...above(0, 'memoryBytes', number(limits, 'Memory') * MEBIBYTE),
+    ...(limit > 0 && used >= 0
+      ? { storage: { used: used * MEBIBYTE, limit: limit * MEBIBYTE } }
+      : undefined),
+    containers: containers.map((container) => ({
+      id: text(container, 'DockerId'),
+      name: text(container, 'Name'),
+      type: text(container, 'Type'),
+      ...above(0, 'memoryBytes', number(part(container, 'Limits'), 'Memory') * MEBIBYTE),
+    })),
+  };
+}
+
+/** Docker's statistics, with the keys of cgroup version 1 (`total_…`) or 2. */
+function toStats(id: string, json: Json): ContainerStats[] {
+  const cpu = part(json, 'cpu_stats');
+  const memory = part(json, 'memory_stats');
+  const details = part(memory, 'stats');
+  const before = part(json, 'precpu_stats');
+  const at = Date.parse(text(json, 'read'));
+  const cpuNanoseconds = number(part(cpu, 'cpu_usage'), 'total_usage');
+  const memoryUsage = number(memory, 'usage');
+  // A container that has not been read yet says year 1.
+  if (!(at > 0) || Number.isNaN(cpuNanoseconds) || Number.isNaN(memoryUsage)) return [];
+  const beforeAt = Date.parse(text(json, 'preread'));
+  const beforeNs = number(part(before, 'cpu_usage'), 'total_usage');
+  const throttling = part(cpu, 'throttling_data');
+  const [periods, throttled] = [
+    number(throttling, 'periods'),
+    number(throttling, 'throttled_periods'),
+  ];
+  const first = (...names: readonly string[]): number =>
+    names.map((name) => number(details, name)).find((value) => value >= 0) ?? 0;
+  return [
+    {
+      id,
+      at,
+      cpuNanoseconds,
+      memoryUsage,
+      inactiveFile: first('total_inactive_file', 'inactive_file'),
+      // Version 2 has no key for all of it.
+      cache: first('total_cache', 'cache', 'file') + first('slab'),
+      ...(periods > 0 ? { quotaPeriods: { periods, throttled } } : undefined),
+      ...(beforeAt > 0 && beforeAt < at && beforeNs >= 0
+        ? { before: { at: beforeAt, cpuNanoseconds: beforeNs } }
+        : undefined),
+    },
+  ];
+}
+
+function part(json: Json, name: string): Json {
+  const value = json[name];
+  return isJson(value) ? value : {};
+}
+
+function text(json: Json, name: string): string {
+  const value = json[name];
+  return typeof value === 'string' ? value : '';
+}
+
+function number(json: Json, name: string): number {
+  const value = json[name];
+  return typeof value === 'number' ? value : Number.NaN;
+}
+
+/** A property that is there only where its number is above `least`. */
+function above<Name extends string>(
+  least: number,
+  name: Name,
+  value: number,
+): { [name in Name]?: number } {
+  const property: { [name in Name]?: number } = {};
+  if (value > least) property[name] = value;
+  return property;
+}

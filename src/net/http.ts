@@ -1,0 +1,150 @@
+import * as http from 'node:http';
+import * as https from 'node:https';
+import { TLSSocket } from 'node:tls';
+import { codeOf, failure } from '../errors.ts';
+import { createAgents } from './agents.ts';
+import { lookup } from './lookup.ts';
+import { hostOf, proxyHeaders, type Route } from './proxy.ts';
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'POST' | 'PUT';
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: Buffer;
+  /** From the call to the last byte of the answer. */
+  readonly timeoutMs: number;
+  /** Until the connection stands, with TLS and all. */
+  readonly connectMs?: number;
+  /** Never through a proxy: metadata services, and what hands out credentials on this machine. */
+  readonly direct?: boolean;
+  readonly signal: AbortSignal;
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  readonly body: string;
+  /** `TLSv1.3`, where there was TLS. */
+  readonly tls?: string;
+}
+
+/** Redirects are not followed: a signed request is for one host. */
+export interface HttpClient {
+  /**
+   * @throws Error with a system code where no whole answer came; CONNECT_TIMEOUT or TIMEOUT where it
+   *   took too long
+   */
+  send(request: HttpRequest): Promise<HttpAnswer>;
+  /** Drops kept connections. */
+  close(): void;
+}
+
+/** Of a connection that was kept and that the other side has closed meanwhile. */
+const DEAD_CONNECTION = new Set(['ECONNRESET', 'EPIPE']);
+const CONNECT_MS = 5000;
+/** Far more than any answer of the services that we ask. */
+const MAX_ANSWER_BYTES = 1024 * 1024;
+
+export interface HttpOptions {
+  /** PEM: the only authorities to trust. Without it Node's own settings hold. */
+  readonly ca?: string;
+  /** The proxy on the way to a URL. */
+  readonly route?: Route;
+}
+
+/** A client that keeps one connection to each host, and the TLS session for when that is closed. */
+export function createHttpClient({ ca, route = () => undefined }: HttpOptions = {}): HttpClient {
+  const agents = createAgents(ca);
+
+  function attempt(request: HttpRequest): Promise<HttpAnswer> {
+    const { url } = request;
+    const proxy = request.direct === true ? undefined : route(url);
+    // A proxy gets the whole URL of what it is to fetch by plain HTTP, and a tunnel for the rest.
+    const relay = url.protocol === 'http:' ? proxy : undefined;
+    const to = relay ?? url;
+    const options: https.RequestOptions = {
+      method: request.method,
+      // A literal IPv6 address stands in brackets in a URL, and without them here.
+      host: hostOf(to),
+      port: to.port,
+      path: relay === undefined ? url.pathname + url.search : url.href,
+      headers: { host: url.host, ...request.headers, ...(relay && proxyHeaders(relay)) },
+      agent: agents.of(url, proxy),
+      signal: request.signal,
+      lookup,
+    };
+    return exchange((to.protocol === 'http:' ? http : https).request(options), request);
+  }
+
+  return {
+    async send(request) {
+      try {
+        return await attempt(request);
+      } catch (error) {
+        if (!(error instanceof DeadConnectionError)) throw error;
+        return await attempt(request);
+      }
+    },
+    close: agents.close,
+  };
+}
+
+/** The connection had been used before and died before any answer: a new one is tried at once. */
+class DeadConnectionError extends Error {}
+
+function exchange(call: http.ClientRequest, request: HttpRequest): Promise<HttpAnswer> {
+  return new Promise((resolve, reject) => {
+    const { timeoutMs, connectMs = CONNECT_MS } = request;
+    let isConnected = false;
+    const late = (): void => {
+      const error = isConnected
+        ? failure('TIMEOUT', `no answer within ${timeoutMs} ms`)
+        : failure('CONNECT_TIMEOUT', `no connection within ${Math.min(connectMs, timeoutMs)} ms`);
+      call.destroy(error);
+    };
+    const timer = setTimeout(late, timeoutMs);
+    const connecting = setTimeout(late, connectMs);
+    call.once('socket', (socket) => {
+      const connected = (): void => {
+        isConnected = true;
+        clearTimeout(connecting);
+      };
+      if (!socket.connecting) connected();
+      else socket.once(socket instanceof TLSSocket ? 'secureConnect' : 'connect', connected);
+    });
+    call.once('close', () => {
+      clearTimeout(timer);
+      clearTimeout(connecting);
+    });
+    call.once('error', (error) => {
+      const dead = call.reusedSocket && DEAD_CONNECTION.has(codeOf(error) ?? '');
+      reject(dead ? new DeadConnectionError(error.message, { cause: error }) : error);
+    });
+    call.once('response', (response) => collect(response, resolve, reject));
+    call.end(request.body);
+  });
+}
+
+function collect(
+  response: http.IncomingMessage,
+  resolve: (answer: HttpAnswer) => void,
+  reject: (error: Error) => void,
+): void {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  const { socket } = response;
+  const tls = socket instanceof TLSSocket ? (socket.getProtocol() ?? '') : undefined;
+  response.on('data', (chunk: Buffer) => {
+    length += chunk.length;
+    if (length > MAX_ANSWER_BYTES) response.destroy(failure('EMSGSIZE', 'the answer is too long'));
+    else chunks.push(chunk);
+  });
+  response.once('error', reject);
+  response.once('close', () => reject(failure('ECONNRESET', 'the answer was cut')));
+  response.once('end', () => {
+    const { statusCode: status = 0, headers } = response;
+    const body = Buffer.concat(chunks).toString('utf8');
+    resolve({ status, headers, body, ...(tls === undefined ? undefined : { tls }) });
+  });
+}

@@ -1,0 +1,21 @@
+import type { Fields } from './log.ts';
+import type { ClosedWindow } from './metrics/aggregate.ts';
+
+/** How many windows a flush brought out, and how many it could not. */
+export interface Outcome {
+  readonly sent: number;
+  readonly lost: number;
+}
+
+/** Where closed windows go. */
+export interface Sink {
+  /** Takes a window over. Returns at once and does not throw. */
+  accept(window: ClosedWindow): void;
+  /**
+   * Brings out what waits, as far as that is possible until `deadlineMs` (monotonic), and ends the sink.
+   * It does not reject.
+   */
+  flush(deadlineMs: number): Promise<Outcome>;
+  /** What it did so far, for the status line. */
+  status(): Fields;
+}

@@ -1,0 +1,111 @@
+import { metricData, type Publication, type PutMetricDataInput } from '../cloudwatch/datum.ts';
+import { encodePages } from '../cloudwatch/form.ts';
+import type { Fields } from '../log.ts';
+import type { ClosedWindow, Datum } from '../metrics/aggregate.ts';
+import type { Sample } from '../reading.ts';
+import type { Outcome, Sink } from '../sink.ts';
+
+/** Where lines go. A reader that stalls must not hold up the sampling. */
+export interface Lines {
+  /** Takes a line without its line feed; false where it was left out, since too much waits. */
+  write(line: string): boolean;
+  /** Resolves when what was taken is out, or at the deadline (monotonic). */
+  drained(deadlineMs: number): Promise<void>;
+}
+
+export interface ConsoleOptions {
+  readonly publication: Publication;
+  readonly format: 'text' | 'json';
+  /** 100 where percentages are shown as fractions, else 1. */
+  readonly percentScale: number;
+  readonly lines: Lines;
+}
+
+/** Shows samples as they are taken, and windows as they would be sent. */
+export class ConsoleSink implements Sink {
+  readonly #options: ConsoleOptions;
+  #windows = 0;
+  #leftOut = 0;
+
+  constructor(options: ConsoleOptions) {
+    this.#options = options;
+  }
+
+  sample(sample: Sample, wallMs: number): void {
+    const figures = {
+      ...(sample.cpu === undefined ? undefined : { CPUUtilization: this.#scaled(sample.cpu) }),
+      ...(sample.memory === undefined
+        ? undefined
+        : { MemoryUtilization: this.#scaled(sample.memory) }),
+    };
+    const time = new Date(wallMs).toISOString();
+    if (this.#options.format === 'json') {
+      this.#write(JSON.stringify({ type: 'sample', time, ...figures }));
+    } else {
+      const shown = Object.entries(figures).map(([name, value]) => `${name} ${value}`);
+      this.#write(`${time}  ${shown.join('  ')}`);
+    }
+  }
+
+  accept(window: ClosedWindow): void {
+    const { publication, format } = this.#options;
+    const data = metricData(window, publication);
+    const request: PutMetricDataInput = { Namespace: publication.namespace, MetricData: data };
+    const pages = encodePages(publication.namespace, data);
+    const requestBytes = pages.reduce((sum, { body }) => sum + body.length, 0);
+    this.#windows += 1;
+    const start = new Date(window.startMs).toISOString();
+    const end = new Date(window.endMs).toISOString();
+    const { samples } = window;
+    if (format === 'json') {
+      const line = { type: 'window', start, end, samples, requestBytes, request };
+      this.#write(JSON.stringify(line));
+      return;
+    }
+    const billed = new Set(data.map(({ MetricName }) => MetricName)).size;
+    const dimensions = publication.dimensions.map(({ Name, Value }) => `${Name}=${Value}`);
+    this.#write(`window ${start} to ${end}: ${samples} samples, to ${publication.namespace}`);
+    for (const datum of window.data) this.#write(`  ${datumLine(datum)}  ${dimensions.join(' ')}`);
+    this.#write(
+      `  1 request of ${requestBytes} bytes, ${billed} billed metrics`.replace(
+        '1 request',
+        plural(pages.length, 'request'),
+      ),
+    );
+  }
+
+  async flush(deadlineMs: number): Promise<Outcome> {
+    await this.#options.lines.drained(deadlineMs);
+    return { sent: this.#windows, lost: 0 };
+  }
+
+  status(): Fields {
+    return { windowsShown: this.#windows, linesLeftOut: this.#leftOut };
+  }
+
+  #write(line: string): void {
+    if (this.#leftOut > 0 && this.#options.lines.write(this.#missedLine())) this.#leftOut = 0;
+    if (this.#leftOut > 0 || !this.#options.lines.write(line)) this.#leftOut += 1;
+  }
+
+  #missedLine(): string {
+    const missed = this.#leftOut;
+    return this.#options.format === 'json'
+      ? JSON.stringify({ type: 'missed', lines: missed })
+      : `(${missed} lines left out: the reader was too slow)`;
+  }
+
+  #scaled(percent: number): number {
+    const scale = this.#options.percentScale;
+    return Math.round((percent / scale) * 100 * scale) / (100 * scale);
+  }
+}
+
+function datumLine({ name, unit, values, counts, samples, least, most }: Datum): string {
+  const figure = counts === undefined ? `${values[0]}` : `${values.length} distinct values`;
+  return `${name} ${figure} ${unit} (${samples} samples, min ${least}, max ${most})`;
+}
+
+function plural(count: number, noun: string): string {
+  return count === 1 ? `1 ${noun}` : `${count} ${noun}s`;
+}

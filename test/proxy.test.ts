@@ -1,0 +1,272 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:https';
+import { connect, createServer as createTcpServer, type Socket } from 'node:net';
+import { after, before, describe, test } from 'node:test';
+import type { TLSSocket } from 'node:tls';
+import { ConfigError, codeOf } from '../src/errors.ts';
+import { createHttpClient, type HttpAnswer, type HttpClient } from '../src/net/http.ts';
+import { routeBy } from '../src/net/proxy.ts';
+import { type ProxyOptions, startProxy, type TestProxy } from './support/proxy.ts';
+import { selfSigned } from './support/tls.ts';
+
+const closing: (() => void)[] = [];
+/** Of each connection: whether it resumed a session. */
+const connections: boolean[] = [];
+const sockets = new Set<TLSSocket>();
+let port = 0;
+let ca = '';
+
+before(async () => {
+  const certificate = await selfSigned('cloudwatch.test');
+  ca = certificate.cert;
+  const server = createServer(certificate, (request, response) => {
+    const { headers } = request;
+    response.end(JSON.stringify({ host: headers.host, proxied: headers['proxy-authorization'] }));
+  });
+  server.on('secureConnection', (socket: TLSSocket) => {
+    connections.push(socket.isSessionReused());
+    sockets.add(socket);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  port = typeof address === 'object' && address !== null ? address.port : 0;
+  closing.push(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+});
+
+after(() => {
+  for (const close of closing) close();
+});
+
+async function proxyOf(options: Partial<ProxyOptions> = {}): Promise<TestProxy> {
+  const proxy = await startProxy({ port, ...options });
+  closing.push(proxy.close);
+  return proxy;
+}
+
+function clientBy(environment: Record<string, string>, trust: string | undefined = ca): HttpClient {
+  const route = routeBy(environment);
+  const client = createHttpClient(trust === undefined ? { route } : { route, ca: trust });
+  closing.push(client.close);
+  return client;
+}
+
+function get(client: HttpClient, url: string, timeoutMs = 5000): Promise<HttpAnswer> {
+  const { signal } = new AbortController();
+  return client.send({ method: 'GET', url: new URL(url), headers: {}, timeoutMs, signal });
+}
+
+/** A name that no resolver knows: only a proxy leads there. */
+const HOST = 'https://cloudwatch.test/';
+
+describe('a proxy', () => {
+  test('gets a CONNECT for HTTPS, with its user and never the service’s headers', async () => {
+    const proxy = await proxyOf({ user: 'me:p@ss w' });
+    const client = clientBy({ HTTPS_PROXY: `http://me:p%40ss%20w@127.0.0.1:${proxy.port}` });
+    const { status, body } = await get(client, HOST);
+    assert.deepEqual([status, JSON.parse(body)], [200, { host: 'cloudwatch.test' }]);
+    await get(client, HOST);
+    assert.deepEqual(proxy.asked, ['CONNECT cloudwatch.test:443']);
+    assert.equal(proxy.headers[0]?.host, 'cloudwatch.test:443');
+  });
+
+  test('the TLS session is resumed through it', async () => {
+    const proxy = await proxyOf();
+    const client = clientBy({ https_proxy: `http://127.0.0.1:${proxy.port}` });
+    connections.length = 0;
+    await get(client, HOST);
+    for (const socket of sockets) socket.destroy();
+    await get(client, HOST);
+    assert.deepEqual(connections, [false, true]);
+  });
+
+  test('what it tunnels to is verified by the name that was meant', async () => {
+    const proxy = await proxyOf();
+    const client = clientBy({ https_proxy: `http://127.0.0.1:${proxy.port}` });
+    const failure = await get(client, 'https://other.test/').catch((error: unknown) => error);
+    assert.equal(codeOf(failure), 'ERR_TLS_CERT_ALTNAME_INVALID');
+  });
+
+  test('without its user answers 407, which is a setting’s fault', async () => {
+    const proxy = await proxyOf({ user: 'a:b' });
+    const client = clientBy({ https_proxy: `127.0.0.1:${proxy.port}` });
+    await assert.rejects(get(client, HOST), ConfigError);
+  });
+
+  for (const status of [403, 502]) {
+    test(`that answers ${status} is the proxy’s failure by its code`, async () => {
+      const proxy = await proxyOf({ status });
+      const client = clientBy({ https_proxy: `http://127.0.0.1:${proxy.port}` });
+      const failure = await get(client, HOST).catch((error: unknown) => error);
+      assert.equal(codeOf(failure), `PROXY_${status}`);
+    });
+  }
+
+  test('that nobody runs is the proxy’s failure, too', async () => {
+    const client = clientBy({ https_proxy: 'http://127.0.0.1:1' });
+    assert.equal(codeOf(await get(client, HOST).catch((error: unknown) => error)), 'PROXY');
+  });
+
+  test('gets the whole URL of plain HTTP, and its user on each request', async () => {
+    const { createServer: createPlain } = await import('node:http');
+    const plain = createPlain((request, response) => response.end(String(request.headers.host)));
+    plain.listen(0, '127.0.0.1');
+    await once(plain, 'listening');
+    closing.push(() => plain.close());
+    const address = plain.address();
+    const target = typeof address === 'object' && address !== null ? address.port : 0;
+    const proxy = await proxyOf({ port: target, user: 'u:p' });
+    const client = clientBy({ http_proxy: `http://u:p@127.0.0.1:${proxy.port}` });
+    for (let index = 0; index < 2; index += 1) {
+      const { status, body } = await get(client, 'http://cloudwatch.test:8080/a');
+      assert.deepEqual([status, body], [200, 'cloudwatch.test:8080']);
+    }
+    assert.deepEqual(proxy.asked, Array(2).fill('GET http://cloudwatch.test:8080/a'));
+  });
+
+  test('is passed by for loopback and link-local addresses', async () => {
+    const proxy = await proxyOf();
+    const client = clientBy({ https_proxy: `http://127.0.0.1:${proxy.port}` });
+    assert.equal((await get(client, `https://127.0.0.1:${port}/`)).status, 200);
+    assert.deepEqual(proxy.asked, []);
+  });
+});
+
+describe('the way to a URL', () => {
+  const P = 'http://proxy:3128';
+  const rows: [environment: Record<string, string>, url: string, proxy: string | undefined][] = [
+    [{}, 'https://a.com/', undefined],
+    [{ HTTPS_PROXY: P }, 'https://a.com/', `${P}/`],
+    [{ HTTPS_PROXY: P, https_proxy: 'http://lower:1' }, 'https://a.com/', 'http://lower:1/'],
+    [{ HTTPS_PROXY: P, https_proxy: ' ' }, 'https://a.com/', `${P}/`],
+    [{ HTTPS_PROXY: 'proxy:3128' }, 'https://a.com/', `${P}/`],
+    [{ HTTPS_PROXY: P }, 'http://a.com/', undefined],
+    [{ HTTP_PROXY: P }, 'http://a.com/', `${P}/`],
+    [{ HTTP_PROXY: P, REQUEST_METHOD: 'GET' }, 'http://a.com/', undefined],
+    [{ http_proxy: P, REQUEST_METHOD: 'GET' }, 'http://a.com/', `${P}/`],
+    [{ all_proxy: P }, 'https://a.com/', `${P}/`],
+    [{ HTTPS_PROXY: P }, 'https://169.254.169.254/', undefined],
+    [{ HTTPS_PROXY: P }, 'https://127.3.2.1/', undefined],
+    [{ HTTPS_PROXY: P }, 'https://localhost/', undefined],
+    [{ HTTPS_PROXY: P }, 'https://[::1]/', undefined],
+    [{ HTTPS_PROXY: P }, 'https://[fe80::1]/', undefined],
+    [{ HTTPS_PROXY: P }, 'https://[fd00:ec2::254]/', undefined],
+    [{ HTTPS_PROXY: P }, 'https://127.evil.com/', `${P}/`],
+  ];
+  const host = 'https://monitoring.us-east-1.amazonaws.com/';
+  const excepts: [entry: string, url: string, isDirect: boolean][] = [
+    ['*', host, true],
+    ['amazonaws.com', host, true],
+    ['.amazonaws.com', host, true],
+    ['*.amazonaws.com', host, true],
+    ['AmazonAWS.com', host, true],
+    ['a.com, amazonaws.com', host, true],
+    ['a.com amazonaws.com', host, true],
+    ['amazonaws.com:443', host, true],
+    ['amazonaws.com:8443', host, false],
+    ['amazonaws.com', 'https://evilamazonaws.com/', false],
+    ['aws.com', host, false],
+    ['', host, false],
+    ['10.0.0.0/8', 'https://10.1.2.3/', true],
+    ['10.0.0.0/8', 'https://11.1.2.3/', false],
+    ['10.0.0.0/33', 'https://10.1.2.3/', false],
+    ['10.0.0.0/8', host, false],
+    ['fd12::/16', 'https://[fd12::1]/', true],
+    ['fd12::/16', 'https://10.1.2.3/', false],
+    ['10.1.2.3', 'https://10.1.2.3/', true],
+    ['[2001:db8::1]', 'https://[2001:db8::1]/', true],
+    ['[2001:db8::1]:443', 'https://[2001:db8::1]/', true],
+    ['x/y', host, false],
+  ];
+  for (const [environment, url, proxy] of rows) {
+    test(`${url} with ${JSON.stringify(environment)}: ${proxy ?? 'direct'}`, () => {
+      assert.equal(routeBy(environment)(new URL(url))?.href, proxy);
+    });
+  }
+  for (const [entry, url, isDirect] of excepts) {
+    test(`NO_PROXY=${entry} ${isDirect ? 'covers' : 'does not cover'} ${url}`, () => {
+      const route = routeBy({ HTTPS_PROXY: P, NO_PROXY: entry });
+      assert.equal(route(new URL(url)) === undefined, isDirect);
+    });
+  }
+
+  for (const proxy of ['socks5://h:1', 'ftp://h', 'http://', 'http://h:port']) {
+    test(`a proxy of ${proxy} is refused, without what it holds`, () => {
+      const secret = proxy.replace('://', '://user:secret-of-proxy@');
+      assert.throws(
+        () => routeBy({ HTTPS_PROXY: secret })(new URL(host)),
+        (error) => error instanceof ConfigError && !error.message.includes('secret-of-proxy'),
+      );
+    });
+  }
+});
+
+describe('TLS', () => {
+  const url = (): string => `https://localhost:${port}/`;
+
+  test('a private authority is trusted by its file alone, and nobody else then', async () => {
+    const { status, tls } = await get(clientBy({}), url());
+    assert.deepEqual([status, tls], [200, 'TLSv1.3']);
+    const other = (await selfSigned()).cert;
+    const failure = await get(clientBy({}, other), url()).catch((error: unknown) => error);
+    assert.match(codeOf(failure) ?? '', /CERT|SELF_SIGNED|SIGNATURE/);
+  });
+
+  test('without it the certificate is refused', async () => {
+    const failure = await get(createHttpClient(), url()).catch((error: unknown) => error);
+    assert.match(codeOf(failure) ?? '', /SELF_SIGNED|UNABLE_TO_VERIFY/);
+  });
+
+  test('the session is resumed on a new connection', async () => {
+    const client = clientBy({});
+    connections.length = 0;
+    await get(client, url());
+    for (const socket of sockets) socket.destroy();
+    await get(client, url());
+    assert.deepEqual(connections, [false, true]);
+  });
+
+  test('a handshake that never ends is a connection that never came', async () => {
+    const held: Socket[] = [];
+    const silent = createTcpServer((socket) => held.push(socket)).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const address = silent.address();
+    const at = typeof address === 'object' && address !== null ? address.port : 0;
+    const failure = await get(clientBy({}), `https://127.0.0.1:${at}/`, 100).catch(
+      (error: unknown) => error,
+    );
+    assert.equal(codeOf(failure), 'CONNECT_TIMEOUT');
+    for (const socket of held) socket.destroy();
+    silent.close();
+  });
+
+  test('TLS 1.1 is refused', async () => {
+    const { cert, key } = await selfSigned();
+    const old = createServer({
+      cert,
+      key,
+      maxVersion: 'TLSv1.1',
+      minVersion: 'TLSv1',
+      ciphers: 'ALL@SECLEVEL=0',
+    });
+    old.listen(0, '127.0.0.1');
+    await once(old, 'listening');
+    const address = old.address();
+    const at = typeof address === 'object' && address !== null ? address.port : 0;
+    const failure = await get(clientBy({}, cert), `https://localhost:${at}/`).catch(
+      (error: unknown) => error,
+    );
+    assert.match(codeOf(failure) ?? '', /PROTOCOL|EPROTO|ECONNRESET|VERSION/);
+    old.close();
+  });
+});
+
+test('the loopback in these tests is there', async () => {
+  const socket = connect(port, '127.0.0.1');
+  await once(socket, 'connect');
+  socket.destroy();
+});
