@@ -3,7 +3,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
-  readlinkSync,
+  readFileSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -13,6 +13,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const FIXTURES = fileURLToPath(new URL('../fixtures/', import.meta.url));
+/** A fixture's links, path to target (`test/fixtures/make.mjs`). */
+const LINKS = 'links.json';
 
 /** A folder that stands for `/`, to be removed with {@link Root.remove}. */
 export interface Root {
@@ -49,11 +51,19 @@ function layTree(from: string, to: string): void {
     if (entry.isDirectory()) {
       mkdirSync(target, { recursive: true });
       layTree(source, target);
-    } else if (entry.isSymbolicLink()) {
-      rmSync(target, { force: true });
-      symlinkSync(readlinkSync(source), target);
+    } else if (entry.name === LINKS) {
+      layLinks(JSON.parse(readFileSync(source, 'utf8')), to);
     } else {
       copyFileSync(source, target);
     }
+  }
+}
+
+function layLinks(links: Readonly<Record<string, string>>, root: string): void {
+  for (const [path, points] of Object.entries(links)) {
+    const link = join(root, path);
+    mkdirSync(dirname(link), { recursive: true });
+    rmSync(link, { force: true });
+    symlinkSync(points, link);
   }
 }
