@@ -1,7 +1,7 @@
 #!/bin/sh
 # An AWS Batch or ECS entrypoint: the agent beside the job, the job's exit code for the container.
 #
-#   ENTRYPOINT ["tini", "-g", "--", "/entrypoint.sh"]
+#   ENTRYPOINT ["tini", "-g", "--", "sh", "/entrypoint.sh"]
 #   CMD ["python", "train.py"]
 #
 # Settings come from the environment: METRICS_AGENT_NAMESPACE, METRICS_AGENT_SERVICE, ...
