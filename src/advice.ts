@@ -15,6 +15,10 @@ export const ADVICE = {
     'the key is refused',
     'it was deleted, has expired, or belongs to another partition: bring a new one',
   ],
+  signature: [
+    'the signature is refused',
+    'the secret key does not belong to the key id, or a proxy rewrites headers',
+  ],
   name: [
     'the endpoint’s name has no address',
     'correct the region, or mend DNS: in a VPC, enableDnsSupport and enableDnsHostnames',
@@ -44,7 +48,7 @@ export const ADVICE = {
     'the clock is off',
     'set it, e.g. by chrony; requests are signed by the corrected time meanwhile',
   ],
-  sts: ['STS cannot be reached', 'nothing: publishing does not need it'],
+  sts: ['STS does not answer for it', 'publishing does not need STS: there is nothing to do'],
   denied: [
     'PutMetricData is not allowed',
     'add the statement of the README to the role’s policy, and mind its namespace',

@@ -1,6 +1,7 @@
 import { homedir, platform } from 'node:os';
 import { Agent } from './agent.ts';
 import type { Aws } from './aws/aws.ts';
+import type { Finding } from './check.ts';
 import { type Clock, sleep } from './clock.ts';
 import type { Dimension, Publication } from './cloudwatch/datum.ts';
 import { MAX_VALUES } from './cloudwatch/limits.ts';
@@ -215,7 +216,7 @@ async function poster(config: Config, world: World, aws: Aws): Promise<Post> {
 }
 
 /**
- * `--check`: looks whether publishing would work.
+ * `--check`: looks whether publishing would work; with `--explain` it says all about the sources, too.
  *
  * @returns the exit code
  * @throws ConfigError where the settings do not fit this place
@@ -226,15 +227,15 @@ export async function runCheck(config: Config, world: World): Promise<number> {
   const { source } = await selectSource(selectOptions(config, world, host));
   const aws = await openAws(config, world);
   const post = await poster(config, world, aws);
-  const { check, checkDatum } = await import('./check.ts');
-  const exit = await check({
-    aws,
-    clock,
-    sources: () => [source.describe()],
-    publish: config.checkPublish ? () => checkDatum(post, config, clock) : undefined,
-    say: (line) => lines.write(line),
-  });
+  const { check, checkDatum, findingLines } = await import('./check.ts');
+  const say = (finding: Finding): void => {
+    lines.write(findingLines(finding, config.logFormat));
+  };
+  const publish = config.checkPublish ? () => checkDatum(post, config, clock) : undefined;
+  const exit = await check({ aws, clock, publish, say });
+  say({ mark: 'ok', what: 'source', text: source.describe() });
   source.close();
   aws.close();
+  if (config.explain) lines.write(await explain(config, world));
   return exit;
 }

@@ -254,7 +254,7 @@ const explain: Switch = {
 };
 const check: Switch = {
   name: 'check',
-  meaning: 'look whether publishing would work and what is in its way, exit',
+  meaning: 'look whether publishing would work and what is in its way, exit; with --explain, both',
 };
 const checkPublish: Switch = {
   name: 'check-publish',
@@ -310,7 +310,10 @@ export function parseCommand(argv: readonly string[], environment: Environment):
   const isDryRun = settings.on(dryRun) || settings.on(explain);
   const publishes = settings.on(checkPublish);
   const isCheck = settings.on(check) || publishes;
-  const needsNoName = isDryRun || (isCheck && !publishes);
+  if (publishes && settings.on(dryRun)) {
+    throw new ConfigError('--check-publish', 'sends a datum, which --dry-run forbids');
+  }
+  const needsNoName = !publishes && (isDryRun || isCheck);
   const kind = settings.one(statistics) ?? 'median';
   const periodSeconds = settings.one(period) ?? Number(period.fallback);
   const intervalSeconds = settings.one(interval) ?? Number(interval.fallback);

@@ -47,11 +47,11 @@ async function main(): Promise<void> {
   const command: Command = parseCommand(process.argv.slice(2), process.env);
   if (command === 'help') process.stdout.write(HELP);
   else if (command === 'version') process.stdout.write(`${VERSION}\n`);
+  else if (command.check) await look(command, worldOf(command));
   else if (command.explain) {
     process.stdout.write(`${await explain(command, worldOf(command))}\n`);
     process.exit(EXIT.flushed);
-  } else if (command.check) await look(command, worldOf(command));
-  else await run(command);
+  } else await run(command);
 }
 
 /** `--check` */

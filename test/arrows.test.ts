@@ -15,7 +15,8 @@ const ARROWS: Readonly<Record<string, string>> = {
   main: 'agent clock compose config errors flags log node:os sinks/lines version',
   compose:
     'agent aws check clock cloudwatch config dimensions explain flags host kernel/text log metadata metrics/derive net node:os sink sinks sources version',
-  check: 'advice aws clock cloudwatch config errors net/http',
+  check: 'advice aws clock cloudwatch config diagnosis errors net/http',
+  diagnosis: 'advice aws errors net/http',
   advice: '',
 
   config:

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { ADVICE } from '../src/advice.ts';
 import { FLAGS } from '../src/config.ts';
 import { CATALOG, defaultMetrics } from '../src/metrics/catalog.ts';
 
@@ -58,10 +59,18 @@ function flagsTable(): string {
   return ['| flag | default | meaning |', '|---|---|---|', ...rows].join('\n');
 }
 
-for (const [name, table] of Object.entries({ metrics: metricsTable, flags: flagsTable })) {
+function adviceTable(): string {
+  const rows = Object.values(ADVICE).map(([cause, remedy]) => `| ${cause} | ${remedy} |`);
+  return ['| `--check` says | what to do |', '|---|---|', ...rows].join('\n');
+}
+
+const TABLES = { metrics: metricsTable, flags: flagsTable, advice: adviceTable };
+
+for (const [name, table] of Object.entries(TABLES)) {
   test(`the README's table of ${name} is the code's`, () => {
     const between = new RegExp(`(<!-- ${name} -->\n)[^]*(<!-- /${name} -->)`);
     const text = readFileSync(README, 'utf8');
+    assert.match(text, between);
     const renewed = text.replace(between, (_, open, close) => `${open}${table()}\n${close}`);
     if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(README, renewed);
     assert.equal(text.match(between)?.[0], renewed.match(between)?.[0]);

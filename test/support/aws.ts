@@ -36,6 +36,7 @@ export interface Scene {
 
 export interface Stage {
   readonly aws: Aws;
+  readonly clock: Clock;
   readonly elsewhere: Elsewhere;
   readonly home: string;
   readonly logged: string[];
@@ -96,6 +97,7 @@ export async function stage(scene: Scene): Promise<Stage> {
   });
   return {
     aws,
+    clock,
     elsewhere,
     home,
     logged,

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { said } from './said.ts';
 
 /** The built agent. */
 export const AGENT: string = fileURLToPath(new URL('../../dist/agent.js', import.meta.url));
@@ -87,9 +88,11 @@ export function start(
   return program;
 }
 
-/** Starts the built agent with this Node. */
+/** Starts the built agent with this Node. What it says is kept for the search for secrets. */
 export function startAgent(argv: readonly string[], options: ProgramOptions = {}): Program {
-  return start(process.execPath, [AGENT, ...argv], options);
+  const program = start(process.execPath, [AGENT, ...argv], options);
+  program.ended.then(() => said(program.stdout() + program.stderr()));
+  return program;
 }
 
 /** Runs the agent to its end. */

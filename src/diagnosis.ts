@@ -1,0 +1,84 @@
+import type { Advice } from './advice.ts';
+import type { Place } from './aws/aws.ts';
+import { configuredEndpoint } from './aws/endpoint.ts';
+import type { Means } from './aws/means.ts';
+import { given } from './aws/profiles.ts';
+import { ConfigError, codeOf, ParseError } from './errors.ts';
+import type { HttpAnswer } from './net/http.ts';
+
+type Judgements = readonly (readonly [code: RegExp, advice: Advice])[];
+
+/** What a service says of whoever asks. */
+const REFUSALS: Judgements = [
+  [/^(?:InvalidClientTokenId|ExpiredToken|UnrecognizedClient)/, 'unknownKey'],
+  [/^(?:SignatureDoesNotMatch|InvalidSignature|IncompleteSignature)/, 'signature'],
+  [/^(?:AccessDenied|NotAuthorized|UnauthorizedOperation)/, 'denied'],
+];
+/** Failures of a connection; what is none of them means that there is no way. */
+const FAILURES: Judgements = [
+  [/^(?:ENOTFOUND|EAI_AGAIN|ENODATA|ESERVFAIL|EREFUSED)$/, 'name'],
+  [/^ECONNREFUSED$/, 'refusedPort'],
+  [/^PROXY/, 'proxy'],
+  [/CERT|SELF_SIGNED|ISSUER|_TLS_|_SSL_|^EPROTO$/, 'trust'],
+];
+const KNOCK_MS = 8000;
+
+/** The advice on a broken setting or file; nothing where it is none. */
+export function onSetting(error: unknown): Advice | undefined {
+  return error instanceof ConfigError || error instanceof ParseError ? 'setting' : undefined;
+}
+
+/** The advice on a code by which a service refuses whoever asks; nothing on any other. */
+export function onRefusal(code: string): Advice | undefined {
+  return REFUSALS.find(([codes]) => codes.test(code))?.[1];
+}
+
+/** The advice where no provider has credentials. */
+export function onNoCredentials(error: unknown, { environment }: Means): Advice {
+  const isTask = given(environment, 'ECS_CONTAINER_METADATA_URI_V4') !== undefined;
+  const hasRole = given(environment, 'AWS_CONTAINER_CREDENTIALS_RELATIVE_URI') !== undefined;
+  if (isTask && !hasRole) return 'taskRole';
+  return codesOf(error).includes('TIMEOUT') ? 'hopLimit' : 'credentials';
+}
+
+/**
+ * The advice where the endpoint does not answer. Where there is no way to CloudWatch but one to STS, it
+ * is the VPC's endpoint that is missing.
+ */
+export async function onNoWay(
+  error: unknown,
+  means: Means,
+  place: Place,
+  signal: AbortSignal,
+): Promise<Advice> {
+  const code = codeOf(error) ?? '';
+  const known = FAILURES.find(([codes]) => codes.test(code))?.[1];
+  if (known !== undefined) return known;
+  const { name, isFips } = place.region;
+  try {
+    await knock(place, configuredEndpoint('sts', name, isFips, means.endpoints), signal);
+    return 'endpoint';
+  } catch (another) {
+    if (codeOf(another) === undefined) throw another;
+    return 'wayOut';
+  }
+}
+
+/** An unsigned request: a service of AWS answers it by an error of its own. */
+export function knock(
+  { http }: Pick<Place, 'http'>,
+  url: URL,
+  signal: AbortSignal,
+): Promise<HttpAnswer> {
+  const body = Buffer.from('Action=PutMetricData&Version=2010-08-01');
+  const headers = {
+    'content-type': 'application/x-www-form-urlencoded; charset=utf-8',
+    'content-length': String(body.length),
+  };
+  return http.send({ method: 'POST', url, headers, body, timeoutMs: KNOCK_MS, signal });
+}
+
+/** The codes of an error and of all that caused it. */
+function codesOf(error: unknown): (string | undefined)[] {
+  return error instanceof Error ? [codeOf(error), ...codesOf(error.cause)] : [];
+}
