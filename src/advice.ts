@@ -6,6 +6,10 @@ export const ADVICE = {
     'an ECS task without a task role',
     'give the task definition a taskRoleArn; its executionRoleArn only pulls images and writes logs',
   ],
+  role: [
+    'the role may not be assumed',
+    'let its trust policy name who asks, and allow them sts:AssumeRole',
+  ],
   hopLimit: [
     'instance metadata does not answer from a container',
     'raise HttpPutResponseHopLimit to 2, or give the container a role of its own',

@@ -33,8 +33,10 @@ export function onRefusal(code: string): Advice | undefined {
   return REFUSALS.find(([codes]) => codes.test(code))?.[1];
 }
 
-/** The advice where no provider has credentials. */
+/** The advice where no provider has credentials, or STS refuses those that are to get a role. */
 export function onNoCredentials(error: unknown, { environment }: Means): Advice {
+  const refusal = onRefusal(codeOf(error) ?? '');
+  if (refusal !== undefined) return refusal === 'denied' ? 'role' : refusal;
   const isTask = given(environment, 'ECS_CONTAINER_METADATA_URI_V4') !== undefined;
   const hasRole = given(environment, 'AWS_CONTAINER_CREDENTIALS_RELATIVE_URI') !== undefined;
   if (isTask && !hasRole) return 'taskRole';

@@ -39,6 +39,12 @@ const ARN = 'arn:aws:sts::123456789012:assumed-role/agent/cloudwatch-metrics-age
 const WHO = `<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>${ARN}</Arn></GetCallerIdentityResult></GetCallerIdentityResponse>`;
 const UNSIGNED: [number, string] = [403, errorXml('MissingAuthenticationToken')];
 const GOOD: Replies = { [MONITORING]: UNSIGNED, [STS]: WHO };
+const CHAIN = `[default]
+role_arn = arn:aws:iam::1:role/agent
+source_profile = base
+[profile base]
+aws_access_key_id = BASE
+aws_secret_access_key = secret-of-BASE`;
 
 interface Walked {
   readonly exit: number;
@@ -97,18 +103,12 @@ describe('where all is well', () => {
   });
 
   test('credentials say their chain and when they end', async () => {
-    const config = `[default]
-role_arn = arn:aws:iam::1:role/agent
-source_profile = base
-[profile base]
-aws_access_key_id = BASE
-aws_secret_access_key = secret-of-BASE`;
     const replies: Replies = {
       ...GOOD,
       [STS]: ({ body }) =>
         body.includes('GetCallerIdentity') ? WHO : stsXml('AssumeRole', 'ROLE', LATER),
     };
-    const { of } = await walk({ files: { config }, replies });
+    const { of } = await walk({ files: { config: CHAIN }, replies });
     const expected = 'profile default → arn:aws:iam::1:role/agent, key ROLE…, 360 minutes left';
     assert.equal(of('credentials')?.text, expected);
   });
@@ -130,7 +130,8 @@ aws_secret_access_key = secret-of-BASE`;
 describe('what is in the way is said with what to do about it', () => {
   const hidden = { AWS_EC2_METADATA_DISABLED: 'true' };
   const task = { ECS_CONTAINER_METADATA_URI_V4: 'http://169.254.170.2/v4/id' };
-  const cases: [what: string, scene: Scene, step: string, advice: Advice, exit: number][] = [
+  type Case = [what: string, scene: Scene, step: string, advice: Advice, exit: number];
+  const cases: Case[] = [
     [
       'no region anywhere',
       { environment: { ...KEYS, ...hidden, AWS_REGION: '' } },
@@ -160,6 +161,18 @@ describe('what is in the way is said with what to do about it', () => {
       'taskRole',
       1,
     ],
+    ...(['AccessDenied', 'SignatureDoesNotMatch'] as const).map(
+      (code): Case => [
+        `a role that STS refuses by ${code}`,
+        {
+          files: { config: CHAIN },
+          replies: { ...GOOD, [STS]: [403, errorXml(code)] },
+        },
+        'credentials',
+        code === 'AccessDenied' ? 'role' : 'signature',
+        1,
+      ],
+    ),
     [
       'a broken config file',
       { files: { config: '[default\nsecret-of-FILE' } },

@@ -170,7 +170,7 @@ describe('moto', { skip: lacking('moto_server') }, () => {
       assert.equal(code, 0, stderr);
       assert.match(
         stderr,
-        /ready to publish .* credentials="profile metrics → arn:\S+:role\/metri/,
+        /ready to publish .* credentials="profile metrics → arn:\S+:role\/metrics"/,
       );
       const [assuming, publishing, ...others] = await taken();
       assert.ok(assuming && publishing && others.length === 0);
@@ -248,7 +248,7 @@ describe('moto', { skip: lacking('moto_server') }, () => {
       [assuming.what, publishing.what],
       ['AssumeRoleWithWebIdentity', 'PutMetricData'],
     );
-    // moto looks at neither.
+    // What passes freely moto does not look at.
     assert.equal(assuming.form.get('WebIdentityToken'), 'header.payload.signature');
     assert.equal(assuming.headers.get('authorization'), null);
     assert.match(signerOf(publishing), new RegExp(`^ASIA\\w+ ${REGION} monitoring$`));
