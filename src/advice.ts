@@ -14,7 +14,7 @@ export const ADVICE = {
     'instance metadata does not answer from a container',
     'raise HttpPutResponseHopLimit to 2, or give the container a role of its own',
   ],
-  credentials: ['no credentials are found', 'see the table of credentials in the README'],
+  credentials: ['there are no credentials', 'see the table of credentials in the README'],
   unknownKey: [
     'the key is refused',
     'it was deleted, has expired, or belongs to another partition: bring a new one',

@@ -3,7 +3,14 @@ import type { Fields, Log } from './log.ts';
 import { type AggregateOptions, aggregate } from './metrics/aggregate.ts';
 import { derive, latest } from './metrics/derive.ts';
 import { Window } from './metrics/window.ts';
-import { type GroupName, isMissing, type Reading, type Sample, type Source } from './reading.ts';
+import {
+  type GroupName,
+  isMissing,
+  type Reading,
+  type Sample,
+  type Series,
+  type Source,
+} from './reading.ts';
 import type { Outcome, Sink } from './sink.ts';
 
 /**
@@ -66,6 +73,11 @@ export class Agent {
   stop(deadlineMs: number): Promise<Outcome> {
     this.#stopped ??= this.#finish(deadlineMs);
     return this.#stopped;
+  }
+
+  /** Takes a figure that no source reads, into the open window. */
+  note(series: Series, value: number): void {
+    this.#window.add(series, value);
   }
 
   status(): Fields {

@@ -5,10 +5,10 @@ import { type Identity, masked } from './aws/credentials.ts';
 import type { Means } from './aws/means.ts';
 import { whoIs } from './aws/sts.ts';
 import type { Clock } from './clock.ts';
-import { encodePages } from './cloudwatch/form.ts';
+import type { Dimension } from './cloudwatch/datum.ts';
+import { encodePage } from './cloudwatch/form.ts';
 import type { Post } from './cloudwatch/post.ts';
 import type { Verdict } from './cloudwatch/verdict.ts';
-import type { Config } from './config.ts';
 import { knock, onNoCredentials, onNoWay, onRefusal, onSetting } from './diagnosis.ts';
 import { codeOf, reasonOf } from './errors.ts';
 import type { HttpAnswer } from './net/http.ts';
@@ -76,7 +76,7 @@ class Walk {
     );
     if (identity) this.#tell('ok', 'credentials', described(identity, aws.skew.nowMs()));
     const isThere = place !== undefined && (await this.#endpoint(means, place));
-    if (identity !== undefined) await this.#identity(means, identity);
+    if (identity !== undefined) await this.#identity(identity);
     await this.#publishing(isThere && identity !== undefined);
   }
 
@@ -98,7 +98,7 @@ class Walk {
       return await run(limit.signal);
     } catch (error) {
       const advice = onSetting(error) ?? (await judge(error, limit.signal));
-      this.#tell('FAIL', what, where + reasonOf(error), advice);
+      this.#tell(advice === 'sts' ? 'warn' : 'FAIL', what, where + reasonOf(error), advice);
       return undefined;
     } finally {
       cancel();
@@ -133,15 +133,17 @@ class Walk {
   }
 
   /** Publishing needs no STS, so that its silence is a warning; that it refuses the key is none. */
-  async #identity(means: Means, identity: Identity): Promise<void> {
-    try {
-      this.#tell('ok', 'identity', await whoIs(means, identity));
-    } catch (error) {
-      const refusal = onRefusal(codeOf(error) ?? '');
-      const isRefused = refusal !== undefined && refusal !== 'denied';
-      const mark = isRefused ? 'FAIL' : 'warn';
-      this.#tell(mark, 'identity', reasonOf(error), isRefused ? refusal : 'sts');
-    }
+  async #identity(identity: Identity): Promise<void> {
+    const { aws } = this.#options;
+    const arn = await this.#step(
+      'identity',
+      (signal) => whoIs(aws.means(signal), identity),
+      (error) => {
+        const refusal = onRefusal(codeOf(error) ?? '');
+        return refusal === undefined || refusal === 'denied' ? 'sts' : refusal;
+      },
+    );
+    if (arn !== undefined) this.#tell('ok', 'identity', arn);
   }
 
   async #publishing(isPossible: boolean): Promise<void> {
@@ -169,12 +171,12 @@ function described({ provider, accessKeyId, expiresMs }: Identity, nowMs: number
 /** One real datum: the only way to know that PutMetricData is allowed. */
 export function checkDatum(
   post: Post,
-  { namespace, dimensions }: Pick<Config, 'namespace' | 'dimensions'>,
+  namespace: string,
+  dimensions: readonly Dimension[],
   clock: Clock,
 ): Promise<Verdict> {
   const Timestamp = `${new Date(clock.wallMs()).toISOString().slice(0, 19)}Z`;
   const datum = { MetricName: 'AgentCheck', Dimensions: dimensions, Timestamp, Unit: 'Count' };
-  const [page] = encodePages(namespace, [{ ...datum, Value: 1 }]);
-  if (page === undefined) throw new RangeError('one datum makes one page');
+  const page = encodePage(namespace, [{ ...datum, Value: 1 }]);
   return post(page, PUBLISH_MS, new AbortController().signal);
 }

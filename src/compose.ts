@@ -3,9 +3,12 @@ import { Agent } from './agent.ts';
 import type { Aws } from './aws/aws.ts';
 import type { Finding } from './check.ts';
 import { type Clock, sleep } from './clock.ts';
-import type { Dimension, Publication } from './cloudwatch/datum.ts';
+import type { Publication } from './cloudwatch/datum.ts';
+import type { Resolve } from './cloudwatch/labels.ts';
 import { MAX_VALUES } from './cloudwatch/limits.ts';
 import type { Post } from './cloudwatch/post.ts';
+import type { Health } from './cloudwatch/tally.ts';
+import type { Verdict } from './cloudwatch/verdict.ts';
 import type { Config } from './config.ts';
 import { checkTokens, type Facts, isToken, resolveDimensions } from './dimensions.ts';
 import { explanation, recordingHost } from './explain.ts';
@@ -15,12 +18,14 @@ import { keyedNumber } from './kernel/text.ts';
 import type { Log } from './log.ts';
 import type { TaskMetadata } from './metadata/ecs.ts';
 import { derive } from './metrics/derive.ts';
+import type { Series } from './reading.ts';
 import type { Sink } from './sink.ts';
 import { ConsoleSink, type Lines } from './sinks/console.ts';
 import { lateSink } from './sinks/late.ts';
 import { optional } from './sources/groups.ts';
 import type { OwnUse } from './sources/options.ts';
 import { type SelectOptions, selectSource } from './sources/select.ts';
+import type { Mirrored, Spool } from './spool/spool.ts';
 import { VERSION } from './version.ts';
 
 /** What the program stands in. */
@@ -73,8 +78,15 @@ export async function compose(config: Config, world: World): Promise<Agent> {
       compatFraction: config.compatFraction,
     },
   };
-  if (!config.dryRun)
-    return new Agent({ ...common, sink: cloudwatchSink(config, publication, world) });
+  if (!config.dryRun) {
+    const wanted = new Set<Series>(config.metrics.map(({ series }) => series));
+    const health: Health = (series, value) => {
+      if (wanted.has(series)) agent.note(series, value);
+    };
+    const sink = cloudwatchSink(config, publication, world, health);
+    const agent = new Agent({ ...common, sink });
+    return agent;
+  }
   const percentScale = config.compatFraction ? 100 : 1;
   const sink = new ConsoleSink({ publication, format: config.logFormat, percentScale, lines });
   return new Agent({ ...common, sink, onSample: (sample, wallMs) => sink.sample(sample, wallMs) });
@@ -172,15 +184,36 @@ function facts(world: World): Facts {
  * The AWS half is loaded after the first reading: https, zlib and crypto take 16 ms, which the job
  * beside us should not wait for and the first sample need not.
  */
-function cloudwatchSink(config: Config, publication: Publication, world: World): Sink {
+function cloudwatchSink(
+  config: Config,
+  publication: Publication,
+  world: World,
+  health: Health,
+): Sink {
   const { clock, log, random } = world;
   const loading = async (): Promise<Sink> => {
     const { CloudwatchSink } = await import('./cloudwatch/sink.ts');
-    const post = await poster(config, world, await openAws(config, world));
-    const dimensions = await resolvedDimensions(publication.dimensions, world);
+    const { ADVICE } = await import('./advice.ts');
+    const { onCode } = await import('./diagnosis.ts');
+    const aws = await openAws(config, world);
     return new CloudwatchSink({
-      publication: { ...publication, dimensions },
-      post,
+      publication,
+      periodMs: config.periodMs,
+      jitterMs: config.jitterMs,
+      bufferBytes: config.bufferBytes,
+      resolve: resolver(world),
+      prepare: async (signal) => {
+        const { region, endpoint, credentials } = await aws.locate(signal);
+        const { provider } = await credentials.resolve(signal);
+        return { region: region.name, endpoint: endpoint.href, credentials: provider };
+      },
+      post: await poster(world, aws),
+      openSpool: await spoolOpener(config, publication, world),
+      remedyFor: (code) => {
+        const advice = onCode(code);
+        return advice && ADVICE[advice][1];
+      },
+      health,
       clock,
       log,
       random,
@@ -189,14 +222,35 @@ function cloudwatchSink(config: Config, publication: Publication, world: World):
   return lateSink(loading, clock);
 }
 
-async function resolvedDimensions(
-  dimensions: readonly Dimension[],
-  world: World,
-): Promise<readonly Dimension[]> {
-  if (!dimensions.some(({ Value }) => isToken(Value))) return dimensions;
-  const { clock, log } = world;
-  const { signal } = new AbortController();
-  return resolveDimensions(dimensions, facts(world), clock, log, signal);
+function resolver(world: World): Resolve {
+  const asked = facts(world);
+  return async (dimensions, signal) =>
+    dimensions.some(({ Value }) => isToken(Value))
+      ? resolveDimensions(dimensions, asked, signal)
+      : dimensions;
+}
+
+/** Nothing of the file system is loaded where no spool is asked for. */
+async function spoolOpener(
+  config: Config,
+  publication: Publication,
+  { clock, log, random }: World,
+): Promise<((mirrored: Mirrored) => Spool) | undefined> {
+  if (config.spool === undefined) return undefined;
+  const { openDisk } = await import('./spool/disk.ts');
+  const { Spool } = await import('./spool/spool.ts');
+  const digits = (): string => Math.floor(random() * 2 ** 32).toString(16);
+  const disk = openDisk(config.spool);
+  return (mirrored) =>
+    new Spool({
+      disk,
+      limitBytes: config.spoolLimitBytes,
+      owner: `${digits()}${digits()}`,
+      publication,
+      clock,
+      log,
+      mirrored,
+    });
 }
 
 /** Looks for nothing yet: that is the first request's. */
@@ -207,12 +261,11 @@ async function openAws(config: Config, world: World): Promise<Aws> {
   return createAws({ home, flags: config, clock, log, random });
 }
 
-async function poster(config: Config, world: World, aws: Aws): Promise<Post> {
-  const { clock, log, runtime } = world;
+async function poster(world: World, aws: Aws): Promise<Post> {
+  const { clock, runtime } = world;
   const { createPost } = await import('./cloudwatch/post.ts');
   const userAgent = `cloudwatch-metrics-agent/${VERSION} ${runtime}`;
-  const { gzipFromBytes } = config;
-  return createPost({ locate: aws.locate, clock, log, userAgent, gzipFromBytes });
+  return createPost({ locate: aws.locate, clock, userAgent });
 }
 
 /**
@@ -223,19 +276,33 @@ async function poster(config: Config, world: World, aws: Aws): Promise<Post> {
  */
 export async function runCheck(config: Config, world: World): Promise<number> {
   const { clock, lines } = world;
+  checkTokens(config.dimensions, world.environment);
   const host = openHost(config.root);
   const { source } = await selectSource(selectOptions(config, world, host));
   const aws = await openAws(config, world);
-  const post = await poster(config, world, aws);
+  const post = await poster(world, aws);
   const { check, checkDatum, findingLines } = await import('./check.ts');
+  const { unready } = await import('./cloudwatch/verdict.ts');
   const say = (finding: Finding): void => {
     lines.write(findingLines(finding, config.logFormat));
   };
-  const publish = config.checkPublish ? () => checkDatum(post, config, clock) : undefined;
-  const exit = await check({ aws, clock, publish, say });
-  say({ mark: 'ok', what: 'source', text: source.describe() });
-  source.close();
-  aws.close();
-  if (config.explain) lines.write(await explain(config, world));
-  return exit;
+  const publish = async (): Promise<Verdict> => {
+    const { signal } = new AbortController();
+    try {
+      const dimensions = await resolver(world)(config.dimensions, signal);
+      return await checkDatum(post, config.namespace, dimensions, clock);
+    } catch (error) {
+      return unready(error);
+    }
+  };
+  try {
+    const asked = config.checkPublish ? publish : undefined;
+    const exit = await check({ aws, clock, publish: asked, say });
+    say({ mark: 'ok', what: 'source', text: source.describe() });
+    if (config.explain) lines.write(await explain(config, world));
+    return exit;
+  } finally {
+    source.close();
+    aws.close();
+  }
 }

@@ -41,9 +41,14 @@ export interface Config {
   readonly excludeSelf: boolean;
   readonly explain: boolean;
   readonly flushTimeoutMs: number;
+  /** The first offset of the publishing is drawn from 0 to this. */
+  readonly jitterMs: number;
+  readonly bufferBytes: number;
+  /** The folder for what waits; nothing without one. */
+  readonly spool: string | undefined;
+  readonly spoolLimitBytes: number;
   readonly logLevel: Level;
   readonly logFormat: 'text' | 'json';
-  readonly gzipFromBytes: number;
 }
 
 /** What stands in a dry run for a namespace or service that was not given. */
@@ -52,6 +57,9 @@ export const DRY_RUN_NAME = 'DryRun';
 const LONGEST_PERIOD = 3600;
 const LEAST_INTERVAL = 0.1;
 const LONGEST_FLUSH = 600;
+const MOST_DEFAULT_JITTER = 15;
+const MIB = 1024 * 1024;
+const SIZE_UNITS: Readonly<Record<string, number>> = { '': 1, K: 1024, M: MIB, G: 1024 * MIB };
 const SERVICE_DIMENSION = 'ServiceName';
 
 const namespace: Flag<string> = {
@@ -212,6 +220,44 @@ const flushTimeout: Flag<number> = {
     /^\d+(\.\d+)?$/.test(text) ? within(Number(text), 1, LONGEST_FLUSH) : undefined,
 };
 
+const jitter: Flag<number> = {
+  name: 'jitter',
+  value: 'SECONDS',
+  fallback: `a quarter of the period, at most ${MOST_DEFAULT_JITTER}`,
+  meaning:
+    'publish at a random but fixed offset of up to this, so that a fleet does not come at once',
+  expected: 'a number of seconds from 0 to the period',
+  parse: (text) =>
+    /^\d+(\.\d+)?$/.test(text) ? within(Number(text), 0, LONGEST_PERIOD) : undefined,
+};
+
+const buffer: Flag<number> = {
+  name: 'buffer',
+  value: 'SIZE',
+  fallback: '4MiB',
+  meaning: 'memory for windows that wait: two weeks of default minutes take 2.6 MiB',
+  expected: 'a size from 64KiB to 1GiB, such as 4MiB',
+  parse: (text) => within(parseSize(text), 64 * 1024, 1024 * MIB),
+};
+
+const spool: Flag<string> = {
+  name: 'spool',
+  value: 'DIR',
+  fallback: 'none',
+  meaning: 'keep what waits in this folder too, over a crash or a restart',
+  expected: 'a folder',
+  parse: (text) => text || undefined,
+};
+
+const spoolLimit: Flag<number> = {
+  name: 'spool-limit',
+  value: 'SIZE',
+  fallback: '64MiB',
+  meaning: 'the most that this process keeps in the spool',
+  expected: 'a size from 1MiB to 1GiB, such as 64MiB',
+  parse: (text) => within(parseSize(text), MIB, 1024 * MIB),
+};
+
 const logLevel: Flag<Level> = {
   name: 'log-level',
   value: LEVELS.join('|'),
@@ -282,6 +328,10 @@ export const FLAGS: FlagTable = {
     memoryMode,
     cpuBase,
     flushTimeout,
+    jitter,
+    buffer,
+    spool,
+    spoolLimit,
     logLevel,
     logFormat,
   ],
@@ -305,6 +355,8 @@ export type Command = 'help' | 'version' | Config;
 /** @throws ConfigError naming the flag or variable, what came and what was expected */
 export function parseCommand(argv: readonly string[], environment: Environment): Command {
   const settings = new Settings(FLAGS, argv, environment);
+  // What the environment says wrong of it is said at once, what a profile says when that is read.
+  gzipFrom((variable) => environment[variable]?.trim() || undefined);
   if (settings.on(help)) return 'help';
   if (settings.on(version)) return 'version';
   const isDryRun = settings.on(dryRun) || settings.on(explain);
@@ -321,6 +373,13 @@ export function parseCommand(argv: readonly string[], environment: Environment):
     throw new ConfigError(
       settings.origin(interval),
       `got ${intervalSeconds}, expected at most the period, ${periodSeconds}`,
+    );
+  }
+  const jitterSeconds = settings.one(jitter) ?? Math.min(periodSeconds / 4, MOST_DEFAULT_JITTER);
+  if (jitterSeconds > periodSeconds) {
+    throw new ConfigError(
+      settings.origin(jitter),
+      `got ${jitterSeconds}, expected at most the period, ${periodSeconds}`,
     );
   }
   const rootPath = settings.one(root) ?? root.fallback;
@@ -351,10 +410,13 @@ export function parseCommand(argv: readonly string[], environment: Environment):
     cpuBase: settings.one(cpuBase) ?? 'limit',
     excludeSelf: settings.on(excludeSelf),
     explain: settings.on(explain),
+    jitterMs: jitterSeconds * 1000,
+    bufferBytes: settings.one(buffer) ?? parseSize(buffer.fallback),
+    spool: settings.one(spool),
+    spoolLimitBytes: settings.one(spoolLimit) ?? parseSize(spoolLimit.fallback),
     flushTimeoutMs: (settings.one(flushTimeout) ?? Number(flushTimeout.fallback)) * 1000,
     logLevel: settings.one(logLevel) ?? (isDryRun ? 'info' : 'warn'),
     logFormat: settings.one(logFormat) ?? 'text',
-    gzipFromBytes: gzipFrom(environment),
   };
 }
 
@@ -387,6 +449,12 @@ function checked(dimensions: readonly Dimension[], origin: string): readonly Dim
 
 function within(value: number, least: number, most: number): number | undefined {
   return value >= least && value <= most ? value : undefined;
+}
+
+/** Bytes of `4MiB`, `4M` or `4194304`; NaN where it is no size. */
+function parseSize(text: string): number {
+  const [, number, unit = ''] = /^(\d{1,12})(?:([KMG])i?B?)?$/.exec(text) ?? [];
+  return Number(number) * (SIZE_UNITS[unit] ?? Number.NaN);
 }
 
 function parseDimension(text: string): Dimension | undefined {

@@ -3,7 +3,7 @@ import type { Place } from './aws/aws.ts';
 import { configuredEndpoint } from './aws/endpoint.ts';
 import type { Means } from './aws/means.ts';
 import { given } from './aws/profiles.ts';
-import { ConfigError, codeOf, ParseError } from './errors.ts';
+import { ConfigError, codeOf, NoDataError, ParseError } from './errors.ts';
 import type { HttpAnswer } from './net/http.ts';
 
 type Judgements = readonly (readonly [code: RegExp, advice: Advice])[];
@@ -16,10 +16,10 @@ const REFUSALS: Judgements = [
 ];
 /** Failures of a connection; what is none of them means that there is no way. */
 const FAILURES: Judgements = [
-  [/^(?:ENOTFOUND|EAI_AGAIN|ENODATA|ESERVFAIL|EREFUSED)$/, 'name'],
+  [/^(?:ENOTFOUND|EAI_AGAIN|ENODATA|ESERVFAIL|EREFUSED|ETIMEOUT)$/, 'name'],
   [/^ECONNREFUSED$/, 'refusedPort'],
   [/^PROXY/, 'proxy'],
-  [/CERT|SELF_SIGNED|ISSUER|_TLS_|_SSL_|^EPROTO$/, 'trust'],
+  [/CERT|SELF_SIGNED|ISSUER|UNABLE_TO_|HOSTNAME|_TLS_|_SSL_|^EPROTO$/, 'trust'],
 ];
 const KNOCK_MS = 8000;
 
@@ -33,13 +33,18 @@ export function onRefusal(code: string): Advice | undefined {
   return REFUSALS.find(([codes]) => codes.test(code))?.[1];
 }
 
+/** The advice on the code of an answer, or of a connection that failed; nothing where it says too little. */
+export function onCode(code: string): Advice | undefined {
+  return onRefusal(code) ?? FAILURES.find(([codes]) => codes.test(code))?.[1];
+}
+
 /** The advice where no provider has credentials, or STS refuses those that are to get a role. */
 export function onNoCredentials(error: unknown, { environment }: Means): Advice {
   const refusal = onRefusal(codeOf(error) ?? '');
   if (refusal !== undefined) return refusal === 'denied' ? 'role' : refusal;
-  const isTask = given(environment, 'ECS_CONTAINER_METADATA_URI_V4') !== undefined;
-  const hasRole = given(environment, 'AWS_CONTAINER_CREDENTIALS_RELATIVE_URI') !== undefined;
-  if (isTask && !hasRole) return 'taskRole';
+  // A provider that is configured and fails says for itself what is wrong.
+  if (!(error instanceof NoDataError)) return 'credentials';
+  if (given(environment, 'ECS_CONTAINER_METADATA_URI_V4') !== undefined) return 'taskRole';
   return codesOf(error).includes('TIMEOUT') ? 'hopLimit' : 'credentials';
 }
 
@@ -54,15 +59,15 @@ export async function onNoWay(
   signal: AbortSignal,
 ): Promise<Advice> {
   const code = codeOf(error) ?? '';
-  const known = FAILURES.find(([codes]) => codes.test(code))?.[1];
+  const known = onCode(code);
   if (known !== undefined) return known;
   const { name, isFips } = place.region;
   try {
     await knock(place, configuredEndpoint('sts', name, isFips, means.endpoints), signal);
     return 'endpoint';
   } catch (another) {
-    if (codeOf(another) === undefined) throw another;
-    return 'wayOut';
+    // A setting of STS's own says nothing about the way.
+    return codeOf(another) === undefined ? 'publish' : 'wayOut';
   }
 }
 

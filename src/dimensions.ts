@@ -1,9 +1,6 @@
-import type { Clock } from './clock.ts';
-import { sleep } from './clock.ts';
 import type { Dimension } from './cloudwatch/datum.ts';
-import { ConfigError, reasonOf } from './errors.ts';
+import { ConfigError } from './errors.ts';
 import type { Environment } from './flags.ts';
-import type { Log } from './log.ts';
 import type { Task, TaskMetadata } from './metadata/ecs.ts';
 import type { Imds } from './metadata/imds.ts';
 
@@ -46,8 +43,6 @@ export const TOKENS: readonly string[] = [
 ];
 
 const TASK_VARIABLE = 'ECS_CONTAINER_METADATA_URI_V4';
-const FIRST_PAUSE_MS = 500;
-const LONGEST_PAUSE_MS = 60_000;
 
 export function isToken(value: string): boolean {
   return TOKENS.includes(value);
@@ -75,36 +70,19 @@ function missingFor(token: string, environment: Environment): string | undefined
   return disabled ? 'AWS_EC2_METADATA_DISABLED is true' : undefined;
 }
 
-/**
- * The dimensions with their tokens answered. What does not answer yet is asked again, for as long as
- * it takes; the windows wait.
- */
-export async function resolveDimensions(
+/** The dimensions with their tokens answered. @throws Error where one has no answer now */
+export function resolveDimensions(
   dimensions: readonly Dimension[],
   facts: Facts,
-  clock: Clock,
-  log: Log,
   signal: AbortSignal,
 ): Promise<readonly Dimension[]> {
-  let pauseMs = FIRST_PAUSE_MS;
-  for (;;) {
-    try {
-      return await Promise.all(
-        dimensions.map(async (dimension) =>
-          isToken(dimension.Value)
-            ? { ...dimension, Value: await answer(dimension.Value, facts, signal) }
-            : dimension,
-        ),
-      );
-    } catch (error) {
-      // Once: it may last, and the windows are not lost.
-      const say = pauseMs === FIRST_PAUSE_MS ? log.warn : log.debug;
-      say('a dimension is not known yet, the windows wait', { reason: reasonOf(error) });
-      await sleep(clock, pauseMs, signal);
-      signal.throwIfAborted();
-      pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
-    }
-  }
+  return Promise.all(
+    dimensions.map(async (dimension) =>
+      isToken(dimension.Value)
+        ? { ...dimension, Value: await answer(dimension.Value, facts, signal) }
+        : dimension,
+    ),
+  );
 }
 
 /** @throws Error where there is no answer now */

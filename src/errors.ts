@@ -1,3 +1,6 @@
+/** Of what came: it may be a page. */
+const LONGEST_SHOWN = 2000;
+
 /** A setting that cannot work: which one, what came, what was expected. Exit code 2. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
@@ -11,6 +14,12 @@ export class ConfigError extends Error {
     super(`${setting}: ${problem}`, options);
     this.setting = setting;
   }
+}
+
+/** A text as it may be repeated to whoever wrote it: without a password in a URL. */
+export function shownText(text: string): string {
+  const shown = text.replace(/(?<=:\/\/)[^/@\s]*@/g, '…@');
+  return shown.length > LONGEST_SHOWN ? `${shown.slice(0, LONGEST_SHOWN)}…` : shown;
 }
 
 /** A file whose text is not what the kernel (or a tool) writes there. */
@@ -61,6 +70,8 @@ export function failure(code: string, message: string, cause?: unknown): Error {
 
 /** What went wrong, in one line, from anything that was thrown. */
 export function reasonOf(thrown: unknown): string {
+  // A name with several addresses, none of which answers.
+  if (thrown instanceof AggregateError && thrown.message === '') return reasonOf(thrown.errors[0]);
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
 

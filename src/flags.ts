@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { ConfigError } from './errors.ts';
+import { ConfigError, shownText } from './errors.ts';
 
 /** One row of the flag table: everything that parsing, help, environment and README need. */
 export interface Flag<Value> {
@@ -126,7 +126,7 @@ export class Settings {
 function parsed<Value>(flag: Flag<Value>, { origin, text }: Given): Value {
   const value = flag.parse(text);
   if (value === undefined) {
-    throw new ConfigError(origin, `got "${text}", expected ${flag.expected}`);
+    throw new ConfigError(origin, `got "${shownText(text)}", expected ${flag.expected}`);
   }
   return value;
 }

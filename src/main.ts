@@ -113,10 +113,13 @@ function ending(composing: Promise<Agent>, config: Config, log: Log): () => void
     composing
       .then((agent) => agent.stop(deadlineMs))
       .then(
-        async ({ sent, lost }) => {
-          if (lost > 0)
-            log.error('data was lost at the end', { windowsLost: lost, windowsSent: sent });
+        async ({ sent, spooled, lost, isStuck }) => {
+          const fields = { windowsSent: sent, windowsSpooled: spooled, windowsLost: lost };
+          if (lost > 0) log.error('data was lost at the end', fields);
+          else log[spooled > 0 ? 'warn' : 'info']('ended', fields);
           await stderr.drained(deadlineMs);
+          // A thread that hangs in a file system keeps process.exit from ending.
+          if (isStuck) process.kill(process.pid, 'SIGKILL');
           process.exit(lost > 0 ? EXIT.failed : EXIT.flushed);
         },
         (error) => {

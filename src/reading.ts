@@ -98,7 +98,11 @@ export type Series =
   | 'disk'
   | 'ephemeralStorage'
   | 'agentCpu'
-  | 'agentMemory';
+  | 'agentMemory'
+  | HealthSeries;
+
+/** What delivery says of itself. */
+export type HealthSeries = 'windowsSent' | 'windowsDropped' | 'publishLatency' | 'publishErrors';
 
 /** One instant's figures, percentages 0 to 100. What could not be had is absent. */
 export type Sample = { readonly [series in Series]?: number | undefined };

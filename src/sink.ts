@@ -1,10 +1,14 @@
 import type { Fields } from './log.ts';
 import type { ClosedWindow } from './metrics/aggregate.ts';
 
-/** How many windows a flush brought out, and how many it could not. */
+/** What became of the windows at the end. */
 export interface Outcome {
   readonly sent: number;
+  /** Left on disk, for the next process. */
+  readonly spooled: number;
   readonly lost: number;
+  /** A file system does not answer, and holds a thread by that: only SIGKILL ends the process. */
+  readonly isStuck: boolean;
 }
 
 /** Where closed windows go. */

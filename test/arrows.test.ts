@@ -14,14 +14,14 @@ const SRC = fileURLToPath(new URL('../src/', import.meta.url));
 const ARROWS: Readonly<Record<string, string>> = {
   main: 'agent clock compose config errors flags log node:os sinks/lines version',
   compose:
-    'agent aws check clock cloudwatch config dimensions explain flags host kernel/text log metadata metrics/derive net node:os sink sinks sources version',
-  check: 'advice aws clock cloudwatch config diagnosis errors net/http',
+    'advice agent aws check clock cloudwatch config diagnosis dimensions explain flags host kernel/text log metadata metrics/derive net node:os reading sink sinks sources spool version',
+  check: 'advice aws clock cloudwatch diagnosis errors net/http',
   diagnosis: 'advice aws errors net/http',
   advice: '',
 
   config:
     'aws/endpoint cloudwatch/compression cloudwatch/datum cloudwatch/limits dimensions errors flags log metrics/catalog sources/options sources/select',
-  dimensions: 'clock cloudwatch/datum errors flags log metadata',
+  dimensions: 'cloudwatch/datum errors flags metadata',
   explain: 'host reading sources/select',
   flags: 'errors node:util',
 
@@ -42,14 +42,21 @@ const ARROWS: Readonly<Record<string, string>> = {
   sink: 'log metrics/aggregate',
   sinks: 'clock cloudwatch/datum cloudwatch/form log metrics/aggregate node:stream reading sink',
 
+  // Encoding, the outbox and delivery are values and arithmetic; the sink and the post do things.
   cloudwatch: 'aws/escape metrics/aggregate',
-  'cloudwatch/compression': 'errors flags',
+  'cloudwatch/compression': 'errors',
   'cloudwatch/verdict': 'aws/answer errors net/http',
-  'cloudwatch/sink': 'clock cloudwatch log metrics/aggregate sink',
-  'cloudwatch/post': 'aws clock cloudwatch/form cloudwatch/verdict errors log net/http node:zlib',
+  'cloudwatch/teller': 'cloudwatch/delivery cloudwatch/verdict log',
+  'cloudwatch/tally': 'clock log reading',
+  'cloudwatch/sink': 'clock cloudwatch log metrics/aggregate sink spool/spool',
+  'cloudwatch/post':
+    'aws clock cloudwatch/compression cloudwatch/form cloudwatch/verdict net/http node:zlib',
+
+  // The copy on disk of what waits.
+  spool: 'clock cloudwatch errors log metrics/catalog node:crypto node:fs node:path',
 
   // Knows nothing of metrics.
-  aws: 'clock errors files log metadata net node:child_process node:crypto node:path',
+  aws: 'clock errors files log metadata net node:child_process node:crypto node:path node:process',
   'aws/sign': 'aws/credentials aws4',
   // A leaf, for sources, dimensions and aws alike.
   metadata: 'clock errors net',
@@ -190,7 +197,7 @@ describe('what holds wherever the table leads', () => {
   });
 
   test('what takes milliseconds to load is not loaded with the program', () => {
-    const dear = /^(?:aws4|node:(?:https?|zlib|tls|dns|child_process|crypto))$/;
+    const dear = /^(?:aws4|node:(?:https?|zlib|tls|dns|child_process|crypto|fs\/promises))$/;
     const atOnce = new Set(['main']);
     for (const file of atOnce) {
       const targets = [

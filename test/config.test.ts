@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { gzipFrom } from '../src/cloudwatch/compression.ts';
 import { type Config, FLAGS, parseCommand } from '../src/config.ts';
 import { TOKENS } from '../src/dimensions.ts';
 import { ConfigError } from '../src/errors.ts';
@@ -60,6 +61,7 @@ interface Row {
   readonly expected: RegExp;
 }
 
+const MIB = 1024 * 1024;
 const A255 = 'a'.repeat(255);
 const THREE = ['CPUUtilization', 'MemoryUtilization', 'MaxMemoryUtilization'];
 
@@ -297,6 +299,55 @@ const ROWS: readonly Row[] = [
     expected: /expected a number of seconds from 1 to 600$/,
   },
   {
+    flag: 'jitter',
+    read: ({ jitterMs }) => jitterMs,
+    fallback: 15_000,
+    good: [
+      ['0', 0],
+      ['2.5', 2500],
+      ['60', 60_000],
+    ],
+    bad: ['-1', '3601', '5s', '.5', '1e1', 'none'],
+    expected: /expected a number of seconds from 0 to the period$/,
+  },
+  {
+    flag: 'buffer',
+    read: ({ bufferBytes }) => bufferBytes,
+    fallback: 4 * MIB,
+    good: [
+      ['65536', 65_536],
+      ['64KiB', 65_536],
+      ['64K', 65_536],
+      ['8MB', 8 * MIB],
+      ['1G', 1024 * MIB],
+    ],
+    bad: ['65535', '63KiB', '2GiB', '4 MiB', '4mib', '4.5MiB', '-1', 'MiB', '4TiB', '4iB'],
+    expected: /expected a size from 64KiB to 1GiB, such as 4MiB$/,
+  },
+  {
+    flag: 'spool',
+    read: ({ spool }) => spool,
+    fallback: undefined,
+    good: [
+      ['/var/spool/agent', '/var/spool/agent'],
+      ['here', 'here'],
+    ],
+    bad: [],
+    expected: /expected a folder$/,
+  },
+  {
+    flag: 'spool-limit',
+    read: ({ spoolLimitBytes }) => spoolLimitBytes,
+    fallback: 64 * MIB,
+    good: [
+      ['1MiB', MIB],
+      ['1048576', MIB],
+      ['1GiB', 1024 * MIB],
+    ],
+    bad: ['1048575', '512KiB', '2GiB', 'much'],
+    expected: /expected a size from 1MiB to 1GiB, such as 64MiB$/,
+  },
+  {
     flag: 'log-level',
     read: ({ logLevel }) => logLevel,
     fallback: 'warn',
@@ -337,7 +388,8 @@ for (const { flag, read, good, bad, expected, ...row } of ROWS) {
 
     for (const text of bad) {
       test(`refuses "${shown(text)}", wherever it comes from`, () => {
-        const said = `got "${text}", `;
+        // A password in a URL is not repeated.
+        const said = `got "${text.replace(/\/\/.*@/, '//…@')}", `;
         const messages = [
           refusal(`--${flag}`, [...rest, `--${flag}`, text]),
           refusal(`--${flag}`, [...rest, `--${flag}=${text}`]),
@@ -838,7 +890,9 @@ describe('other variables', () => {
   ];
   for (const [environment, bytes] of sizes) {
     test(`with ${JSON.stringify(environment)} bodies of ${bytes} bytes are compressed`, () => {
-      assert.equal(withEnvironment(environment).gzipFromBytes, bytes);
+      const setting = (variable: string): string | undefined =>
+        environment[variable]?.trim() || undefined;
+      assert.equal(gzipFrom(setting), bytes);
     });
   }
 

@@ -649,10 +649,12 @@ describe('credential_process', () => {
   }
 
   test('a failure tells its last words on stderr, without what looks like a secret', async () => {
-    const made = await on(
-      by('echo secret-of-STDOUT; echo "no luck: secret-of-STDERR-0123456789" >&2; exit 3'),
-    );
-    await assert.rejects(made.resolve(), /credential_process ended with 3: no luck: …$/);
+    const failing = (words: string): string =>
+      `echo secret-of-STDOUT; echo "begun" >&2; echo "${words}" >&2; exit 3`;
+    const luckless = await on(by(failing('no luck: secret-of-STDERR')));
+    await assert.rejects(luckless.resolve(), /credential_process ended with 3$/);
+    const told = await on(by(failing('no luck: Zm9vYmFyMDEyMzQ1Njc4OQ==, at 12:00')));
+    await assert.rejects(told.resolve(), /ended with 3: no luck: …, at 12:00$/);
   });
 
   test('output without an end is stopped', async () => {

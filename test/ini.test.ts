@@ -107,8 +107,9 @@ describe('any file of settings', () => {
 describe('a file that was written by the rules', () => {
   const isBlank = (text: string): boolean => text.trim() === '';
   const word = fc.stringMatching(/^[a-z0-9_\-/.%@:+]{1,12}$/);
+  const anyCharacter = fc.string({ unit: 'binary', minLength: 1, maxLength: 1 });
   const oneLine = fc
-    .string({ unit: fc.oneof(fc.constantFrom('=', '#', '[', ']', '"', '\\'), anyCharacter()) })
+    .string({ unit: fc.oneof(fc.constantFrom('=', '#', '[', ']', '"', '\\'), anyCharacter) })
     .map((text) => text.replace(/\n/g, ' ').trim());
   const value = oneLine.filter((text) => !/^[#;]|[ \t][#;]/.test(text));
   const more = fc.array(
@@ -198,14 +199,10 @@ describe('a file that was written by the rules', () => {
   });
 });
 
-function anyCharacter(): fc.Arbitrary<string> {
-  return fc.string({ unit: 'binary', minLength: 1, maxLength: 1 });
-}
-
 describe('any JSON', () => {
   const NAMES: Names = ['AccessKeyId', 'SecretAccessKey', 'Token?', 'Expiration'];
   const STRICT: Names = ['AccessKeyId', 'SecretAccessKey', 'Token', 'Expiration'];
-  const PROTOTYPE: Names = ['__proto__', 'constructor', 'toString?', 'valueOf'];
+  const PROTOTYPE: Names = ['__proto__', 'constructor', 'toString?', 'Expiration'];
   const member = fc.constantFrom(...HOSTILE, 'AccessKeyId', 'SecretAccessKey', 'Token', 'x');
   const json = fc.oneof(
     anyText,
@@ -245,7 +242,9 @@ describe('any JSON', () => {
       SecretAccessKey: fc.oneof(fc.string(), anything),
       Token: anything,
       Expiration: anything,
-      __proto__: anything,
+      // In brackets it is a member like the others, and no prototype.
+      ['__proto__']: anything,
+      constructor: anything,
     },
     { requiredKeys: [] },
   );
@@ -314,19 +313,18 @@ test('an instant comes back, by whatever clock it was written', () => {
 describe('1 MB', () => {
   /** Quadratic work on 10^6 characters takes minutes; linear work a few milliseconds. */
   const LONGEST_MS = 100;
-  /** 10^6 characters are up to half a million lines, each with work of its own. */
-  const LONGEST_OF_LINES_MS = 1000;
+  /** Up to a million lines, or lists, each with work of its own. */
+  const LONGEST_OF_MANY_MS = 1000;
   const filled = (unit: string, length = 1e6): string =>
     unit.repeat(Math.ceil(length / unit.length));
 
-  /** The least of three: the machine's other work is not ours. */
-  function leastMs(work: () => unknown): number {
-    const runs = [0, 1, 2].map(() => {
+  /** At one of three tries: the machine's other work is not ours. */
+  function isDoneWithin(longestMs: number, work: () => unknown): boolean {
+    return [0, 1, 2].some(() => {
       const startMs = performance.now();
       work();
-      return performance.now() - startMs;
+      return performance.now() - startMs < longestMs;
     });
-    return Math.min(...runs);
   }
 
   const files: [what: string, text: string, longestMs?: number][] = [
@@ -346,6 +344,7 @@ describe('1 MB', () => {
     ['a profile of blanks', `[profile ${filled(' ')}]`],
     ['a profile behind blanks', `[profile ${filled(' ')}a]`],
     ['a profile behind tabs, without an end', `[profile ${filled('\t')}a`],
+    ['a profile behind blanks, cut by a carriage return', `[profile${filled(' ')}a\rb]`],
     ['a profile of the word profile', `[${filled('profile ')}]`],
     ['blanks behind a title', `[default]${filled(' ')}x`],
     ['comment marks behind a title', `[default]${filled(' #')}`],
@@ -357,36 +356,36 @@ describe('1 MB', () => {
     ['a name with blanks', `[default]\na${filled(' ')}b=`],
     ['a name that is none', `[default]\n${filled('a ')}`],
     ['a value that goes on', `[default]\na=b\n ${filled('=')}`],
-    ['empty lines', filled('\n'), LONGEST_OF_LINES_MS],
-    ['properties', `[default]\n${filled('a=\n')}`, LONGEST_OF_LINES_MS],
-    ['lines that go on', `[default]\na=\n${filled(' b=\n')}`, LONGEST_OF_LINES_MS],
-    ['one section again and again', filled('[a]\n'), LONGEST_OF_LINES_MS],
+    ['empty lines', filled('\n'), LONGEST_OF_MANY_MS],
+    ['properties', `[default]\n${filled('a=\n')}`, LONGEST_OF_MANY_MS],
+    ['lines that go on', `[default]\na=\n${filled(' b=\n')}`, LONGEST_OF_MANY_MS],
+    ['one section again and again', filled('[a]\n'), LONGEST_OF_MANY_MS],
   ];
   for (const [what, text, longestMs = LONGEST_MS] of files) {
     test(`of ${what} is read in linear time`, () => {
       for (const isConfig of [true, false]) {
-        assert.ok(leastMs(() => outcome(text, isConfig)) < longestMs);
+        assert.ok(isDoneWithin(longestMs, () => outcome(text, isConfig)));
       }
     });
     test(`of ${what} as a block is read in linear time`, () => {
-      assert.ok(leastMs(() => nested(text, 'a')) < longestMs);
+      assert.ok(isDoneWithin(longestMs, () => nested(text, 'a')));
     });
   }
 
-  const texts: [what: string, text: string][] = [
-    ['lists', filled('[')],
-    ['lists in lists', filled('[', 5e5) + filled(']', 5e5)],
-    ['open objects', filled('{"a":')],
+  const texts: [what: string, text: string, longestMs?: number][] = [
+    ['open lists', filled('['), LONGEST_OF_MANY_MS],
+    ['lists in lists', filled('[', 5e5) + filled(']', 5e5), LONGEST_OF_MANY_MS],
+    ['open objects', filled('{"a":'), LONGEST_OF_MANY_MS],
     ['one string', `"${filled('a')}"`],
     ['escapes', `{"a":"${filled('\\u0041')}"}`],
     ['one number', `{"a":${filled('1')}}`],
     ['one member again and again', `{${filled('"a":1,')}"b":1}`],
     ['blanks', filled(' ')],
   ];
-  for (const [what, text] of texts) {
+  for (const [what, text, longestMs = LONGEST_MS] of texts) {
     test(`of JSON, ${what}, is read in linear time`, () => {
       const read = (): unknown => readCredentials(parseFields(text), ['a', 'a', 'a?', 'a']);
-      assert.ok(leastMs(read) < LONGEST_MS);
+      assert.ok(isDoneWithin(longestMs, read));
     });
   }
 
@@ -394,7 +393,7 @@ describe('1 MB', () => {
     test(`of ${unit} is no instant, which is found out in linear time`, () => {
       const text = filled(unit);
       assert.equal(Number.isNaN(parseInstant(text)), true);
-      assert.ok(leastMs(() => parseInstant(text)) < LONGEST_MS);
+      assert.ok(isDoneWithin(LONGEST_MS, () => parseInstant(text)));
     });
   }
 });

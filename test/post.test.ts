@@ -7,25 +7,22 @@ import { type Clock, systemClock } from '../src/clock.ts';
 import { encodePages, type Page } from '../src/cloudwatch/form.ts';
 import { createPost, type Post } from '../src/cloudwatch/post.ts';
 import { ConfigError } from '../src/errors.ts';
-import { createLog } from '../src/log.ts';
 import { createHttpClient } from '../src/net/http.ts';
 import { type Cloudwatch, CREDENTIALS, REGION, startCloudwatch } from './support/cloudwatch.ts';
-import { said } from './support/said.ts';
 
 const HOUR = 3_600_000;
 const { signal } = new AbortController();
 let cloudwatch: Cloudwatch;
-let logged: string[];
 
 beforeEach(async () => {
   cloudwatch = await startCloudwatch();
-  logged = [];
 });
 afterEach(() => cloudwatch.close());
 
 interface Scene {
   /** Given out one after the other, the next one after an invalidation. */
   readonly keys?: readonly string[];
+  readonly sessionToken?: string;
   readonly clock?: Clock;
   readonly locate?: (place: Place) => Promise<Place>;
 }
@@ -35,6 +32,7 @@ function postOf(scene: Scene = {}): { post: Post; invalidated: string[] } {
   const invalidated: string[] = [];
   const current = (): Identity => ({
     ...CREDENTIALS,
+    ...(scene.sessionToken === undefined ? {} : { sessionToken: scene.sessionToken }),
     accessKeyId: keys[Math.min(invalidated.length, keys.length - 1)] ?? '',
     provider: 'a test',
     isManaged: true,
@@ -46,18 +44,13 @@ function postOf(scene: Scene = {}): { post: Post; invalidated: string[] } {
       resolve: () => Promise.resolve(current()),
       invalidate: (key) => invalidated.push(key),
     },
+    setting: () => undefined,
     http: createHttpClient(),
     clock,
     skew: createSkew(clock),
   };
-  const log = createLog({
-    level: 'debug',
-    format: 'text',
-    clock,
-    write: (line) => logged.push(said(line)),
-  });
   const locate = (): Promise<Place> => scene.locate?.(place) ?? Promise.resolve(place);
-  const post = createPost({ locate, clock, log, userAgent: 'test/1', gzipFromBytes: 100_000 });
+  const post = createPost({ locate, clock, userAgent: 'test/1' });
   return { post, invalidated };
 }
 
@@ -94,28 +87,56 @@ describe('credentials that have expired', () => {
     assert.equal(cloudwatch.requests.length, 1);
   });
 
+  test('a key that is unknown is renewed where it is a temporary one', async () => {
+    const sessionToken = 'token-of-OLD';
+    cloudwatch.credentials.push({ ...CREDENTIALS, accessKeyId: 'AKIDNEW', sessionToken });
+    expired('InvalidClientTokenId');
+    const keys = [CREDENTIALS.accessKeyId, 'AKIDNEW'];
+    const { post, invalidated } = postOf({ keys, sessionToken });
+    assert.equal((await post(pageAt(Date.now()), 5000, signal)).outlook, 'accepted');
+    assert.deepEqual(invalidated, [CREDENTIALS.accessKeyId]);
+    expired('InvalidClientTokenId');
+    const lasting = postOf({ keys });
+    assert.equal((await lasting.post(pageAt(Date.now()), 5000, signal)).outlook, 'denied');
+    assert.deepEqual(lasting.invalidated, []);
+  });
+
   test('access that is denied leaves them alone', async () => {
     expired('AccessDenied');
     const { post, invalidated } = postOf({ keys: [CREDENTIALS.accessKeyId, 'AKIDNEW'] });
-    assert.equal((await post(pageAt(Date.now()), 5000, signal)).outlook, 'refused');
+    assert.equal((await post(pageAt(Date.now()), 5000, signal)).outlook, 'denied');
     assert.deepEqual(invalidated, []);
   });
 });
 
 describe('a clock that is wrong', () => {
-  for (const hours of [-3, 2, 400]) {
-    test(`by ${hours} h costs one corrected retry, once, and then nothing`, async () => {
+  const off = (ms: number | undefined): number => Math.abs((ms ?? Number.NaN) - Date.now());
+  const stamps = (): number[] =>
+    cloudwatch.accepted.map(({ data }) => Date.parse(data[0]?.Timestamp ?? ''));
+  const statuses = (): unknown[] => cloudwatch.requests.map(({ status }) => status);
+
+  for (const hours of [-3, 1, 3, 400]) {
+    test(`by ${hours} h costs one corrected retry, once, and windows get the right time`, async () => {
       const { monoMs, wallMs, after } = systemClock();
       const clock = { monoMs, after, wallMs: () => wallMs() + hours * HOUR };
       const { post } = postOf({ clock });
-      const statuses = (): unknown[] => cloudwatch.requests.map(({ status }) => status);
-      assert.equal((await post(pageAt(wallMs()), 5000, signal)).outlook, 'accepted');
+      assert.equal((await post(pageAt(clock.wallMs()), 5000, signal)).outlook, 'accepted');
       assert.deepEqual(statuses(), [403, 200]);
       assert.equal((await post(pageAt(clock.wallMs()), 5000, signal)).outlook, 'accepted');
       assert.deepEqual(statuses(), [403, 200, 200]);
-      // Its datum is stamped by the service's clock as well.
-      const stamp = Date.parse(cloudwatch.accepted[1]?.data[0]?.Timestamp ?? '');
-      assert.ok(Math.abs(stamp - Date.now()) < 5000, `${stamp - Date.now()} ms off`);
+      for (const stamp of stamps()) assert.ok(off(stamp) < 5000, `${off(stamp)} ms off`);
+    });
+
+    test(`by ${hours} h, and then set right: what comes then is not shifted`, async () => {
+      const { monoMs, wallMs, after } = systemClock();
+      let wrongMs = hours * HOUR;
+      const clock = { monoMs, after, wallMs: () => wallMs() + wrongMs };
+      const { post } = postOf({ clock });
+      await post(pageAt(clock.wallMs()), 5000, signal);
+      wrongMs = 0;
+      assert.equal((await post(pageAt(clock.wallMs()), 5000, signal)).outlook, 'accepted');
+      assert.deepEqual(statuses(), [403, 200, 200]);
+      assert.ok(off(stamps().at(-1)) < 5000, `${off(stamps().at(-1))} ms off`);
     });
   }
 
@@ -134,31 +155,17 @@ describe('a clock that is wrong', () => {
     cloudwatch.credentials.splice(0, 1, { ...CREDENTIALS, secretAccessKey: 'another' });
     const { post } = postOf();
     const { outlook, code } = await post(pageAt(Date.now()), 5000, signal);
-    assert.deepEqual([outlook, code], ['refused', 'SignatureDoesNotMatch']);
+    assert.deepEqual([outlook, code], ['denied', 'SignatureDoesNotMatch']);
     assert.equal(cloudwatch.requests.length, 1);
   });
 });
 
 describe('what is not there yet', () => {
-  test('is said once as it changes, and once when it is found', async () => {
-    const reasons = ['no region', 'no region', 'no credentials', undefined, undefined];
-    const { post } = postOf({
-      locate: async (place) => {
-        const reason = reasons.shift();
-        if (reason !== undefined) throw new ConfigError('here', reason);
-        return place;
-      },
-    });
-    const outlooks = [];
-    for (let index = 0; index < 5; index += 1) {
-      outlooks.push((await post(pageAt(Date.now()), 5000, signal)).outlook);
-    }
-    assert.deepEqual(outlooks, ['unready', 'unready', 'unready', 'accepted', 'accepted']);
-    const lines = logged.map((line) => line.replace(/^\S+ /, ''));
-    assert.equal(lines.length, 3);
-    assert.match(lines[0] ?? '', /^warn cannot publish yet, windows wait .*no region"$/);
-    assert.match(lines[1] ?? '', /no credentials"$/);
-    assert.match(lines[2] ?? '', /^warn ready to publish .*key=AKID…BACK$/);
+  test('makes the request wait, with the reason', async () => {
+    const { post } = postOf({ locate: () => Promise.reject(new ConfigError('here', 'no region')) });
+    const { outlook, message } = await post(pageAt(Date.now()), 5000, signal);
+    assert.deepEqual([outlook, message], ['unready', 'here: no region']);
+    assert.equal(cloudwatch.requests.length, 0);
   });
 
   test('is waited for no longer than the attempt may take', async () => {

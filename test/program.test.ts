@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { after, afterEach, beforeEach, describe, test } from 'node:test';
 import { type Cloudwatch, CREDENTIALS, REGION, startCloudwatch } from './support/cloudwatch.ts';
-import { htmlPage, serviceUnavailable, stall, wrongRoot } from './support/faults.ts';
+import { serviceUnavailable, stall, wrongRoot } from './support/faults.ts';
 import { AGENT, type Program, runAgent, start, startAgent } from './support/program.ts';
 import { makeRoot, type Root } from './support/root.ts';
 
@@ -169,25 +169,30 @@ describe('when publishing fails', () => {
     assert.deepEqual([code, cloudwatch.accepted.length, cloudwatch.requests.length], [0, 1, 3]);
   });
 
-  test('a third failure loses the window: exit 1, and the reason on stderr', async () => {
-    cloudwatch.play(serviceUnavailable(), htmlPage(200), serviceUnavailable());
-    const { code, stderr } = await runAgent([...NAMES, '--once', '--period', '1'], {
-      environment: environment(),
-    });
+  test('a service that stays down loses the window at the end: exit 1, and the reason on stderr', async () => {
+    cloudwatch.play(() => serviceUnavailable());
+    const flags = [...NAMES, '--once', '--period', '1', '--flush-timeout', '1'];
+    const { code, stderr } = await runAgent(flags, { environment: environment() });
     assert.equal(code, 1);
-    assert.match(stderr, /a window could not be published and is lost.*code=ServiceUnavailable/);
-    assert.match(stderr, /data was lost at the end windowsLost=1/);
+    assert.match(stderr, /warn publishing fails, windows wait code=ServiceUnavailable /);
+    assert.match(
+      stderr,
+      /error data was lost at the end windowsSent=0 windowsSpooled=0 windowsLost=1/,
+    );
   });
 
-  test('a wrong secret is not tried twice, and neither secret nor token is printed', async () => {
+  test('a wrong secret is tried once more at the end, and neither secret nor token is printed', async () => {
     const secret = 'WrongSecretThatMustNotShow';
     const { code, stderr, stdout } = await runAgent(
       [...NAMES, '--once', '--period', '1', '--log-level', 'debug'],
       { environment: { ...environment(), AWS_SECRET_ACCESS_KEY: secret } },
     );
     assert.equal(code, 1);
-    assert.equal(cloudwatch.requests.length, 1);
-    assert.match(stderr, /SignatureDoesNotMatch/);
+    assert.equal(cloudwatch.requests.length, 2);
+    assert.match(
+      stderr,
+      /error publishing is refused, windows wait code=SignatureDoesNotMatch .*remedy="the secret key does not/,
+    );
     assert.doesNotMatch(stderr + stdout, /WrongSecret|Signature=|AWS4-HMAC/);
   });
 

@@ -29,6 +29,10 @@ const PROSE: Readonly<Record<string, string>> = {
   EphemeralStorageUtilization: 'ephemeral storage of a Fargate task in use',
   AgentCPU: 'the agent’s own CPU, of one core',
   AgentMemory: 'the agent’s own resident memory',
+  WindowsSent: 'windows that CloudWatch accepted',
+  WindowsDropped: 'windows that were lost: no room, too old, or refused',
+  PublishLatency: 'median time until CloudWatch accepted a request',
+  PublishErrors: 'requests that failed, each attempt counted',
 };
 
 function metricsTable(): string {

@@ -1,94 +1,71 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import type { Place } from '../src/aws/aws.ts';
 import { systemClock } from '../src/clock.ts';
-import { createPost } from '../src/cloudwatch/post.ts';
-import { CloudwatchSink } from '../src/cloudwatch/sink.ts';
-import { createLog } from '../src/log.ts';
+import type { CloudwatchOptions } from '../src/cloudwatch/sink.ts';
 import type { ClosedWindow, Datum } from '../src/metrics/aggregate.ts';
 import { type Cloudwatch, startCloudwatch } from './support/cloudwatch.ts';
 import * as fault from './support/faults.ts';
-import { placeAt } from './support/place.ts';
+import { datumOf, MINUTE, type SinkRig, sinkTo, windowAt } from './support/sink.ts';
 
 const clock = systemClock();
 /** Right now, in whole minutes: the strict server refuses what is too old. */
-const MINUTE = 60_000;
 const NOW = Math.floor(Date.now() / MINUTE) * MINUTE;
+const NONE = { sent: 0, spooled: 0, lost: 0, isStuck: false };
 
 let cloudwatch: Cloudwatch;
-let logged: string[];
+const rigs: SinkRig[] = [];
 
 beforeEach(async () => {
   cloudwatch = await startCloudwatch();
-  logged = [];
 });
 
-afterEach(() => cloudwatch.close());
+afterEach(async () => {
+  await cloudwatch.close();
+  for (const { sink } of rigs.splice(0)) await sink.flush(clock.monoMs());
+});
 
-/** @param random what every jitter is drawn as: 0 for no delay, nearly 1 for the longest */
-function sinkOf(random = 0): CloudwatchSink {
-  const log = createLog({
-    level: 'info',
-    format: 'text',
-    clock,
-    write: (line) => logged.push(line),
-  });
-  const place = placeAt(cloudwatch.url);
-  const locate = (): Promise<Place> => Promise.resolve(place);
-  const post = createPost({ locate, clock, log, userAgent: 'test/1', gzipFromBytes: 10_240 });
-  return new CloudwatchSink({
-    publication: {
-      namespace: 'Sink',
-      dimensions: [{ Name: 'ServiceName', Value: 's' }],
-      highResolution: false,
-    },
-    post,
-    clock,
-    log,
-    random: () => random,
-  });
+function rigOf(over: Partial<CloudwatchOptions> = {}): SinkRig {
+  const rig = sinkTo(cloudwatch.url, over);
+  rigs.push(rig);
+  return rig;
 }
 
-function windowOf(index: number, data: readonly Datum[] = [datumOf([index])]): ClosedWindow {
-  const startMs = NOW - index * MINUTE;
-  return { startMs, endMs: startMs + MINUTE, samples: 1, data };
+/** So many minutes ago, with that number as its value. */
+function windowOf(ago: number, data: readonly Datum[] = [datumOf([ago])]): ClosedWindow {
+  return windowAt(NOW - ago * MINUTE, data);
 }
 
-function datumOf(values: readonly number[], counts?: readonly number[]): Datum {
-  const common = {
-    name: 'CPUUtilization',
-    unit: 'Percent',
-    samples: 1,
-    least: 0,
-    most: 1,
-  } as const;
-  return counts === undefined ? { ...common, values } : { ...common, values, counts };
+/** The values of each request, in its order. */
+function requests(): (number | undefined)[][] {
+  return cloudwatch.accepted.map(({ data }) => data.map(({ Value }) => Value));
 }
 
 const soon = (): number => clock.monoMs() + 5000;
 
-describe('the CloudWatch sink', () => {
-  test('sends each window as one request, in order, over one connection', async () => {
-    const sink = sinkOf();
-    for (const index of [3, 2, 1]) sink.accept(windowOf(index));
-    assert.deepEqual(await sink.flush(soon()), { sent: 3, lost: 0 });
-    assert.deepEqual(
-      cloudwatch.accepted.map(({ data }) => data[0]?.Value),
-      [3, 2, 1],
-    );
+describe('a sink', () => {
+  test('sends a window by itself when its time comes', async () => {
+    const { sink } = rigOf();
+    sink.accept(windowOf(1));
+    await cloudwatch.waitFor(({ accepted }) => accepted.length === 1);
+    assert.deepEqual(requests(), [[1]]);
+  });
+
+  test('brings what has piled up in one request, the newest first and then from the oldest on', async () => {
+    await cloudwatch.refuse();
+    const { sink } = rigOf();
+    for (const ago of [5, 4, 3, 2, 1]) sink.accept(windowOf(ago));
+    await cloudwatch.listenAgain();
+    assert.deepEqual(await sink.flush(soon()), { ...NONE, sent: 5 });
+    assert.deepEqual(requests(), [[1, 5, 4, 3, 2]]);
   });
 
   test('compresses a large body, and splits what is beyond the limits', async () => {
-    const sink = sinkOf();
+    const { sink } = rigOf();
     const values = Array.from({ length: 150 }, (_, index) => index + 0.0625);
     const counts = values.map(() => 1);
-    sink.accept(
-      windowOf(
-        1,
-        Array.from({ length: 120 }, () => datumOf(values, counts)),
-      ),
-    );
-    assert.deepEqual(await sink.flush(soon()), { sent: 1, lost: 0 });
+    const large = Array.from({ length: 120 }, () => datumOf(values, counts));
+    sink.accept(windowOf(1, large));
+    assert.deepEqual(await sink.flush(soon()), { ...NONE, sent: 1 });
     assert.equal(cloudwatch.accepted.length, 2);
     assert.ok(cloudwatch.accepted.every(({ gzip }) => gzip));
     assert.ok(cloudwatch.accepted.every(({ uncompressedBytes }) => uncompressedBytes <= 1_000_000));
@@ -107,60 +84,136 @@ describe('the CloudWatch sink', () => {
     'a page of a proxy': () => fault.htmlPage(200),
     'truncated XML': fault.truncatedXml,
     'another service': fault.wrongRoot,
+    'an access that is denied': () => fault.refusal(403, 'AccessDenied', 'no'),
+    'a redirect, which is not followed': () => fault.redirect('http://127.0.0.1:1/'),
   })) {
-    test(`tries again after ${name}`, async () => {
+    test(`keeps the window through ${name}`, async () => {
       cloudwatch.play(make());
-      const sink = sinkOf();
+      const { sink } = rigOf();
       sink.accept(windowOf(1));
-      assert.deepEqual(await sink.flush(soon()), { sent: 1, lost: 0 });
-      assert.ok(logged.some((line) => line.includes('trying again')));
+      await cloudwatch.waitFor(({ requests: all }) => all.length === 1);
+      assert.deepEqual(await sink.flush(soon()), { ...NONE, sent: 1 });
     });
   }
 
-  test('does not repeat what will be refused again, and says code and message', async () => {
-    cloudwatch.play(fault.refusal(400, 'InvalidParameterValue', 'The value x is invalid.'));
-    const sink = sinkOf();
-    sink.accept(windowOf(1));
-    assert.deepEqual(await sink.flush(soon()), { sent: 0, lost: 1 });
-    assert.equal(cloudwatch.requests.length, 1);
-    assert.match(
-      logged.join('\n'),
-      /warn .*is lost attempts=1 code=InvalidParameterValue reason="The value x is invalid\."/,
-    );
+  test('sends a request that is too large by halves', async () => {
+    cloudwatch.play(fault.entityTooLarge(), fault.entityTooLarge());
+    const { sink } = rigOf();
+    for (const ago of [8, 7, 6, 5, 4, 3, 2, 1]) sink.accept(windowOf(ago));
+    assert.deepEqual(await sink.flush(soon()), { ...NONE, sent: 8 });
+    assert.deepEqual(requests(), [
+      [1, 8],
+      [2, 7, 6, 5],
+      [3, 4],
+    ]);
   });
 
-  test('follows no redirect', async () => {
-    cloudwatch.play(fault.redirect('http://127.0.0.1:1/'));
-    const sink = sinkOf();
-    sink.accept(windowOf(1));
-    assert.deepEqual(await sink.flush(soon()), { sent: 0, lost: 1 });
+  test('sets datums aside that the service names, says so, and sends the rest', async () => {
+    const message = [
+      'The value NaN for parameter MetricData.member.2.Value is invalid.',
+      'The parameter MetricData.member.3.Timestamp must specify a time within the past two weeks.',
+    ].join('\n');
+    cloudwatch.play(fault.refusal(400, 'InvalidParameterValue', message));
+    const { sink, logged } = rigOf();
+    for (const ago of [4, 3, 2, 1]) sink.accept(windowOf(ago));
+    assert.deepEqual(await sink.flush(soon()), { ...NONE, sent: 2, lost: 2 });
+    assert.deepEqual(requests(), [[1, 2]]);
+    const text = logged.join('\n');
+    assert.match(text, /^warn the service does not take some of the data .*code=Invalid.*NaN/m);
+    assert.match(text, /^warn datums that the service does not take are given up datums=2$/m);
+    assert.match(text, /^warn windows are lost windows=2 why=refused$/m);
   });
 
   test('the flush does not wait for the end of a back-off', async () => {
-    cloudwatch.play(fault.throttling(), fault.throttling());
-    const sink = sinkOf(0.999);
+    cloudwatch.play(fault.serviceUnavailable(), fault.serviceUnavailable());
+    // The longest waits that can be drawn: minutes, in the end.
+    const { sink } = rigOf({ random: () => 0.999 });
     sink.accept(windowOf(1));
-    await cloudwatch.waitFor(({ requests }) => requests.length === 1);
-    const begun = clock.monoMs();
-    assert.deepEqual(await sink.flush(soon()), { sent: 1, lost: 0 });
-    // Two back-offs would be 3 s.
-    assert.ok(clock.monoMs() - begun < 900);
+    await cloudwatch.waitFor(({ requests: all }) => all.length === 1);
+    assert.deepEqual(await sink.flush(soon()), { ...NONE, sent: 1 });
+    assert.equal(cloudwatch.requests.length, 3);
   });
 
-  test('the flush ends at its deadline, with an attempt under way', async () => {
+  test('an attempt of the flush has half of what remains, so that a second one can follow', async () => {
     cloudwatch.play(fault.stall());
-    const sink = sinkOf();
+    const { sink } = rigOf();
     sink.accept(windowOf(1));
-    await cloudwatch.waitFor(({ requests }) => requests.length === 1);
-    assert.deepEqual(await sink.flush(clock.monoMs() + 200), { sent: 0, lost: 1 });
+    assert.deepEqual(await sink.flush(clock.monoMs() + 1000), { ...NONE, sent: 1 });
+    assert.equal(cloudwatch.requests.length, 2);
   });
 
-  test('windows that wait for a service that hangs are bounded, and the loss is said', async () => {
-    cloudwatch.play(fault.stall());
-    const sink = sinkOf();
-    for (let index = 0; index < 70; index += 1) sink.accept(windowOf(index));
-    assert.equal(sink.status()['windowsWaiting'], 60);
-    assert.equal(logged.filter((line) => line.includes('too many windows wait')).length, 9);
-    await sink.flush(clock.monoMs() + 100);
+  test('the flush ends at its deadline, whatever is under way, and what waits is lost', async () => {
+    cloudwatch.play(() => fault.stall());
+    const { sink } = rigOf();
+    for (const ago of [2, 1]) sink.accept(windowOf(ago));
+    await cloudwatch.waitFor(({ requests: all }) => all.length === 1);
+    assert.deepEqual(await sink.flush(clock.monoMs() + 300), { ...NONE, lost: 2 });
+  });
+
+  test('what is not ready yet makes windows wait, and is said once', async () => {
+    let isKnown = false;
+    const { sink, logged } = rigOf({
+      resolve: (dimensions) =>
+        isKnown ? Promise.resolve(dimensions) : Promise.reject(new Error('no answer for @az')),
+    });
+    sink.accept(windowOf(1));
+    await sinkHasSaid(logged, /debug cannot publish yet/);
+    isKnown = true;
+    assert.deepEqual(await sink.flush(soon()), { ...NONE, sent: 1 });
+    const said = logged.filter((line) => line.startsWith('warn '));
+    assert.match(said[0] ?? '', /^warn cannot publish yet, windows wait .*no answer for @az/);
+    assert.match(said[1] ?? '', /^warn publishing again /);
+    assert.equal(said.length, 2);
+  });
+
+  test('a refusal is one loud line with its remedy, not one an attempt', async () => {
+    cloudwatch.play(() => fault.refusal(403, 'AccessDenied', 'not authorized'));
+    const remedyFor = (code: string): string => `a remedy for ${code}`;
+    const { sink, logged } = rigOf({ remedyFor });
+    sink.accept(windowOf(1));
+    await cloudwatch.waitFor(({ requests: all }) => all.length === 1);
+    assert.deepEqual(await sink.flush(soon()), { ...NONE, lost: 1 });
+    const errors = logged.filter((line) => line.startsWith('error '));
+    assert.equal(errors.length, 1);
+    assert.match(errors[0] ?? '', /^error publishing is refused, .*remedy="a remedy for AccessD/);
+  });
+
+  test('one bad moment is no warning, three in a row are one', async () => {
+    cloudwatch.play(...Array.from({ length: 5 }, fault.serviceUnavailable));
+    const { sink, logged } = rigOf();
+    sink.accept(windowOf(1));
+    await cloudwatch.waitFor(({ accepted }) => accepted.length === 1);
+    const levels = logged.map((line) => line.slice(0, 31));
+    await sinkHasSaid(logged, /publishing again/);
+    assert.equal(levels.filter((line) => line.startsWith('info an attempt to publish')).length, 2);
+    assert.equal(levels.filter((line) => line.startsWith('warn publishing fails')).length, 1);
+    cloudwatch.play(fault.serviceUnavailable());
+    sink.accept(windowOf(0));
+    await cloudwatch.waitFor(({ accepted }) => accepted.length === 2);
+    assert.equal(logged.filter((line) => line.startsWith('warn ')).length, 2);
+  });
+
+  test('tells its own health', async () => {
+    cloudwatch.play(fault.serviceUnavailable());
+    const seen: Record<string, number[]> = {};
+    const { sink } = rigOf({
+      health: (series, value) => {
+        seen[series] = [...(seen[series] ?? []), value];
+      },
+    });
+    sink.accept(windowOf(1));
+    await sink.flush(soon());
+    const { publishLatency = [], ...counts } = seen;
+    assert.deepEqual(counts, { windowsSent: [0, 1], windowsDropped: [0], publishErrors: [0, 1] });
+    assert.ok(publishLatency.length === 1 && (publishLatency[0] ?? 0) > 0);
   });
 });
+
+/** Waits for a line, by the event loop alone. */
+async function sinkHasSaid(logged: readonly string[], what: RegExp): Promise<void> {
+  const deadlineMs = soon();
+  while (!logged.some((line) => what.test(line))) {
+    assert.ok(clock.monoMs() < deadlineMs, `it never said ${what}: ${logged.join('\n')}`);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}

@@ -15,7 +15,8 @@ const ACCEPTED =
   '<PutMetricDataResponse xmlns="http://monitoring.amazonaws.com/doc/2010-08-01/"><ResponseMetadata><RequestId>r-1</RequestId></ResponseMetadata></PutMetricDataResponse>';
 
 test('a 200 with PutMetricDataResponse is accepted', () => {
-  const accepted = { outlook: 'accepted', code: '', message: '', requestId: 'r-1' };
+  const nothing = { code: '', message: '', members: [], waitMs: 0 };
+  const accepted = { outlook: 'accepted', requestId: 'r-1', ...nothing };
   assert.deepEqual(judged(200, ACCEPTED), accepted);
 });
 
@@ -70,18 +71,18 @@ const CODES: [outlook: Outlook, status: number, codes: string[]][] = [
   ['retry', 504, ['', 'Other']],
   ['retry', 408, ['', 'Other']],
   ['retry', 400, ['RequestTimeout', 'RequestTimeoutException', 'ServiceUnavailable']],
-  ['refused', 413, ['RequestEntityTooLarge', '']],
+  ['tooLarge', 413, ['RequestEntityTooLarge', '']],
   [
-    'refused',
+    'invalid',
     400,
     [
       ...['InvalidParameterValue', 'InvalidParameterCombination', 'MissingParameter'],
       ...['ValidationError', 'InvalidFormat', 'MalformedInput', 'SerializationException'],
-      ...['IncompleteSignature', 'InvalidAction', 'RequestExpired', '', 'throttling'],
     ],
   ],
+  ['denied', 400, ['IncompleteSignature', 'InvalidAction', 'RequestExpired', '', 'throttling']],
   [
-    'refused',
+    'denied',
     403,
     [
       ...['ExpiredToken', 'ExpiredTokenException', 'InvalidClientTokenId', 'AccessDenied'],
@@ -89,10 +90,10 @@ const CODES: [outlook: Outlook, status: number, codes: string[]][] = [
       ...['SignatureDoesNotMatch', ''],
     ],
   ],
-  ['refused', 404, ['', 'NoSuchBucket']],
-  ['refused', 301, ['']],
-  ['refused', 204, ['']],
-  ['refused', 501, ['']],
+  ['denied', 404, ['', 'NoSuchBucket']],
+  ['denied', 301, ['']],
+  ['denied', 204, ['']],
+  ['denied', 501, ['']],
 ];
 
 for (const [outlook, status, codes] of CODES) {
@@ -123,6 +124,42 @@ describe('the message', () => {
   }
 });
 
+describe('the datums that a message names', () => {
+  const named = (message: string, code = 'InvalidParameterValue'): readonly number[] =>
+    judged(400, errorBody(code, message)).members;
+
+  test('are those of AWS’s messages, each once', () => {
+    const lines = [
+      'The parameter MetricData.member.20.Dimensions.member.4.Value must be shorter than 257 characters',
+      'The parameter MetricData.member.1.Timestamp must specify a time within the past two weeks.',
+      'The parameter MetricData.member.1.Unit must be a value in the set [ Seconds ].',
+      'The value NaN for parameter MetricData.member.1000.Value is invalid.',
+    ];
+    assert.deepEqual(named(lines.join('\n')), [20, 1, 1000]);
+  });
+
+  test('may be as many as a request has, in a message of any length', () => {
+    const all = Array.from({ length: 1000 }, (_, index) => index + 1);
+    const text = all.map(
+      (one) => `The parameter MetricData.member.${one}.Timestamp must specify …`,
+    );
+    assert.deepEqual(named(text.join('\n')), all);
+  });
+
+  test('are none where it names none, or the code is of another kind', () => {
+    assert.deepEqual(named('The collection MetricData must not have a size greater than 20.'), []);
+    assert.deepEqual(named('MetricData.member.0.Value'), []);
+    assert.deepEqual(named('MetricData.member.7.Value', 'AccessDenied'), []);
+  });
+});
+
+test('what the service asks to wait for is milliseconds, and anything else is nothing', () => {
+  const wait = (text: string): number =>
+    judge({ status: 503, headers: { 'x-amz-retry-after': text }, body: '' }).waitMs;
+  assert.deepEqual(['1500', '0', '-1', 'soon', '1e3', '99999999'].map(wait), [1500, 0, 0, 0, 0, 0]);
+  assert.equal(judged(503, '').waitMs, 0);
+});
+
 test('the request’s id is told of refusals too', () => {
   assert.equal(judged(403, errorBody('AccessDenied')).requestId, 'r-1');
   assert.equal(judged(200, '<Other><RequestId>r-2</RequestId></Other>').requestId, 'r-2');
@@ -137,7 +174,7 @@ describe('a failure of the network is worth a retry', () => {
     test(code, () => {
       const verdict = judgeFailure(Object.assign(new Error('what happened'), { code }));
       const expected = { outlook: 'retry', code, message: 'what happened', requestId: '' };
-      assert.deepEqual(verdict, expected);
+      assert.deepEqual(verdict, { ...expected, members: [], waitMs: 0 });
     });
   }
 

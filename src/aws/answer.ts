@@ -16,7 +16,7 @@ const ENTITIES: ReadonlyMap<string, string> = new Map([
   ['quot', '"'],
   ['apos', "'"],
 ]);
-/** Code and message are short; a proxy's page is not. */
+/** Code and message are short; a proxy's page is not. Session tokens have no longest length. */
 const LONGEST_TEXT = 2000;
 
 /**
@@ -30,9 +30,9 @@ export function parseAnswer(body: string): Answer {
   const closed = /<\/(?:[\w.-]+:)?([\w.-]+)\s*>\s*$/.exec(body.slice(-LONGEST_TEXT))?.[1];
   return {
     root: opened !== undefined && opened === closed ? opened : '',
-    code: element(body, 'Code'),
-    message: element(body, 'Message'),
-    requestId: element(body, 'RequestId') || element(body, 'RequestID'),
+    code: shortElement(body, 'Code'),
+    message: shortElement(body, 'Message'),
+    requestId: shortElement(body, 'RequestId') || shortElement(body, 'RequestID'),
   };
 }
 
@@ -42,7 +42,9 @@ export function parseAnswer(body: string): Answer {
  */
 export function errorCode({ body, headers }: HttpAnswer): string {
   const header = headers['x-amzn-errortype'] ?? headers['x-amzn-query-error'] ?? '';
-  return (element(body, 'Code') || String(header)).replace(/^[^#]*#|[:;].*$/g, '').slice(0, 80);
+  return (shortElement(body, 'Code') || String(header))
+    .replace(/^[^#]*#|[:;].*$/g, '')
+    .slice(0, 80);
 }
 
 /** The text of the first element of that name; empty where there is none. */
@@ -51,7 +53,11 @@ export function element(body: string, name: string): string {
   if (open === null) return '';
   const from = open.index + open[0].length;
   const end = body.indexOf('</', from);
-  return decoded(body.slice(from, end < 0 ? from : end).slice(0, LONGEST_TEXT)).trim();
+  return decoded(body.slice(from, end < 0 ? from : end)).trim();
+}
+
+function shortElement(body: string, name: string): string {
+  return element(body, name).slice(0, LONGEST_TEXT);
 }
 
 function decoded(text: string): string {

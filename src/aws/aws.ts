@@ -1,5 +1,6 @@
+import { X509Certificate } from 'node:crypto';
 import type { Clock } from '../clock.ts';
-import { ConfigError } from '../errors.ts';
+import { ConfigError, reasonOf } from '../errors.ts';
 import { requireText } from '../files.ts';
 import type { Log } from '../log.ts';
 import { createImds, type Imds, imdsSettings, type Setting } from '../metadata/imds.ts';
@@ -36,6 +37,7 @@ export interface Place extends Line {
   readonly region: Region;
   readonly endpoint: URL;
   readonly credentials: CredentialSource;
+  readonly setting: Setting;
 }
 
 /** All that a call to AWS needs, found out when the first one is made, and as late as that. */
@@ -74,9 +76,10 @@ export function createAws(options: AwsOptions): Aws {
 
   /** One for the process: it keeps connections and the trusted roots. */
   function client(setting: Setting): HttpClient {
+    if (http !== undefined) return http;
     const bundle = flags.caBundle ?? setting('AWS_CA_BUNDLE', 'ca_bundle');
     const ca = bundle === undefined ? undefined : authorities(bundle);
-    http ??= connect(ca === undefined ? { route } : { route, ca });
+    http = connect(ca === undefined ? { route } : { route, ca });
     return http;
   }
 
@@ -92,7 +95,8 @@ export function createAws(options: AwsOptions): Aws {
     const profiles = readProfiles();
     const { setting } = profiles;
     const over = client(setting);
-    const service = metadata(setting, over);
+    // Asked for, and its settings judged, only where nothing before it has what is looked for.
+    const service: Imds = { get: async (path, one) => metadata(setting, over).get(path, one) };
     return {
       environment,
       home,
@@ -114,7 +118,17 @@ export function createAws(options: AwsOptions): Aws {
   }
 
   const load = async (signal: AbortSignal): Promise<Identity> => provide(means(signal));
-  const credentials = createRefresh({ clock, nowMs: skew.nowMs, random, load });
+  const credentials = createRefresh({
+    clock,
+    nowMs: skew.nowMs,
+    random,
+    load,
+    onFallBack: (error) => {
+      const reason = reasonOf(error);
+      log.warn('credentials cannot be renewed, the old ones are used', { reason });
+    },
+    onRecovery: () => log.warn('credentials are renewed again'),
+  });
 
   return {
     skew,
@@ -122,11 +136,12 @@ export function createAws(options: AwsOptions): Aws {
     means,
     async locate(signal) {
       if (place !== undefined) return place;
-      const { http: over, endpoints, region: find } = means(signal);
+      const { http: over, endpoints, region: find, profiles } = means(signal);
       const found = await find();
       const by = { ...endpoints, flag: flags.endpoint };
       const endpoint = configuredEndpoint('monitoring', found.name, found.isFips, by);
-      const here = { region: found, endpoint, credentials, http: over, clock, skew };
+      const { setting } = profiles;
+      const here = { region: found, endpoint, credentials, setting, http: over, clock, skew };
       place = here;
       return here;
     },
@@ -137,7 +152,14 @@ export function createAws(options: AwsOptions): Aws {
 /** @throws ConfigError for a file without certificates: Node would take it as trust in nobody */
 function authorities(path: string): string {
   const pem = requireText(path);
-  if (pem.includes('-----BEGIN CERTIFICATE-----')) return pem;
+  const certificates =
+    pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
+  try {
+    for (const one of certificates) new X509Certificate(one);
+    if (certificates.length > 0) return pem;
+  } catch (cause) {
+    throw new ConfigError(path, 'holds a certificate that cannot be read', { cause });
+  }
   throw new ConfigError(path, 'holds no certificate (PEM), expected a CA bundle');
 }
 

@@ -19,7 +19,8 @@ export interface Call {
   readonly region: string;
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: Buffer;
+  /** Made anew for each attempt: it may hold the time, which the attempt before may have corrected. */
+  readonly body: () => Buffer;
   /** Nothing for a call that is not signed. */
   readonly credentials?: Credentials | undefined;
   readonly timeoutMs: number;
@@ -52,7 +53,8 @@ async function attempt(
   { http, clock, skew }: Line,
   one: Call,
 ): Promise<{ answer: HttpAnswer; isOff: boolean }> {
-  const { service, region, url, body, credentials, timeoutMs, signal } = one;
+  const { service, region, url, credentials, timeoutMs, signal } = one;
+  const body = one.body();
   const [sentMs, nowMs] = [clock.wallMs(), skew.nowMs()];
   const headers =
     credentials === undefined

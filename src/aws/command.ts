@@ -1,44 +1,80 @@
-import { AwsError, ConfigError } from '../errors.ts';
+import type { ChildProcess } from 'node:child_process';
+import { kill } from 'node:process';
+import { AwsError, codeOf } from '../errors.ts';
 import type { Provided } from './credentials.ts';
+import { foreignText } from './foreign.ts';
 import { parseFields, readCredentials } from './json.ts';
 import type { Means } from './means.ts';
 
 const TIMEOUT_MS = 60_000;
 const MAX_BYTES = 64 * 1024;
+/** A line with one of these words may have the thing itself beside it. */
+const DELICATE = /pass|secret|token|key|credential/i;
 
 /**
  * Credentials that a credential_process writes. A shell takes the command, as with most SDKs; neither
  * the command nor what it writes is ever shown, but for its last words on stderr.
  */
-export async function fromCommand({ home, skew }: Means, command: string): Promise<Provided> {
-  const { execFile } = await import('node:child_process');
-  const [shell, flag] = home.platform === 'win32' ? ['cmd.exe', '/C'] : ['sh', '-c'];
+export async function fromCommand(
+  { home, skew, clock }: Means,
+  command: string,
+): Promise<Provided> {
+  const { spawn } = await import('node:child_process');
+  const isWindows = home.platform === 'win32';
+  const [shell, flag] = isWindows ? ['cmd.exe', '/C'] : ['sh', '-c'];
   const text = await new Promise<string>((resolve, reject) => {
-    const limits = { timeout: TIMEOUT_MS, maxBuffer: MAX_BYTES, killSignal: 'SIGKILL' as const };
-    const child = execFile(shell, [flag, command], limits, (error, stdout, stderr) => {
-      if (error === null) return resolve(stdout);
-      const how =
-        error.killed === true
-          ? 'was stopped: too slow or too long'
-          : `ended with ${error.code ?? error.signal}`;
-      reject(new AwsError('CredentialProcess', `credential_process ${how}${lastWords(stderr)}`));
+    // A process group of its own, so that what the shell has started ends with it.
+    const child = spawn(shell, [flag, command], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: !isWindows,
     });
-    child.stdin?.end();
+    const output = { stdout: '', stderr: '' };
+    const fail = (how: string): void => {
+      const words = lastWords(output.stderr);
+      reject(new AwsError('CredentialProcess', `credential_process ${how}${words}`));
+    };
+    const stop = (): void => {
+      killGroup(child);
+      fail('was stopped: too slow or too long');
+    };
+    const cancel = clock.after(TIMEOUT_MS, stop);
+    for (const name of ['stdout', 'stderr'] as const) {
+      child[name].setEncoding('utf8').on('data', (piece: string) => {
+        output[name] += piece;
+        if (output[name].length > MAX_BYTES) stop();
+      });
+    }
+    child.once('error', (error) => fail(`cannot be started: ${error.message}`));
+    child.once('close', (code, signal) => {
+      cancel();
+      if (code === 0) resolve(output.stdout);
+      else fail(`ended with ${code ?? signal}`);
+    });
   });
   const fields = parseFields(text);
   const names = ['AccessKeyId', 'SecretAccessKey', 'SessionToken?', 'Expiration'] as const;
   const provided = fields?.['Version'] === 1 ? readCredentials(fields, names) : undefined;
   if (provided === undefined) {
-    const expected = 'expected JSON with Version 1, AccessKeyId and SecretAccessKey';
-    throw new ConfigError('credential_process', expected);
+    const expected = 'JSON with Version 1, AccessKeyId and SecretAccessKey';
+    throw new AwsError('CredentialProcess', `credential_process: expected ${expected}`);
   }
   if ((provided.expiresMs ?? Number.POSITIVE_INFINITY) > skew.nowMs()) return provided;
   throw new AwsError('CredentialProcess', 'credential_process gave credentials that have expired');
 }
 
-/** The last line, without anything that looks like a secret. */
+function killGroup(child: ChildProcess): void {
+  try {
+    if (child.pid !== undefined) kill(-child.pid, 'SIGKILL');
+  } catch (error) {
+    // On Windows there are no groups; elsewhere it ended just now.
+    if (codeOf(error) === undefined) throw error;
+    child.kill('SIGKILL');
+  }
+}
+
+/** The last line of stderr, where it holds nothing delicate. */
 function lastWords(stderr: string): string {
-  const line = stderr.trim().split('\n').at(-1)?.trim() ?? '';
-  const words = line.replace(/[\w+/=.~-]{16,}/g, '…').replace(/\p{Cc}/gu, ' ');
-  return words === '' ? '' : `: ${words.slice(0, 200)}`;
+  const line = stderr.trim().split('\n').at(-1) ?? '';
+  const words = DELICATE.test(line) ? '' : foreignText(line);
+  return words === '' ? '' : `: ${words}`;
 }

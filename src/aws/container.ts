@@ -1,9 +1,10 @@
-import { AwsError, ConfigError } from '../errors.ts';
+import { AwsError, ConfigError, codeOf, failure, reasonOf } from '../errors.ts';
 import { readToken } from '../files.ts';
 import type { HttpAnswer } from '../net/http.ts';
 import { persist } from './call.ts';
 import type { Identity } from './credentials.ts';
 import { parseUrl } from './endpoint.ts';
+import { foreignCode, foreignText } from './foreign.ts';
 import { parseFields, readCredentials, textOf } from './json.ts';
 import type { Means } from './means.ts';
 import { type Environment, given } from './profiles.ts';
@@ -16,6 +17,7 @@ const ECS_HOST = '169.254.170.2';
 const LOCAL = /^(?:127\.\d+\.\d+\.\d+|\[::1\]|localhost|169\.254\.170\.23?|\[fd00:ec2::23\])$/;
 const TIMEOUTS = { connectMs: 2000, timeoutMs: 5000 };
 const [TRIES, PAUSE_MS] = [3, 1000];
+const ENDPOINT = 'the container’s credentials endpoint';
 
 /**
  * Where the container's credentials are; nothing where it has none.
@@ -63,7 +65,9 @@ export async function fromContainer(means: Means): Promise<Identity | undefined>
   return persist(clock, signal, TRIES, PAUSE_MS, async () => {
     const headers = { accept: 'application/json', ...authorization(environment) };
     const request = { method: 'GET', url, headers, direct: true, ...TIMEOUTS } as const;
-    const answer = await http.send({ ...request, signal });
+    const answer = await http.send({ ...request, signal }).catch((error: unknown) => {
+      throw failure(codeOf(error) ?? 'NetworkFailure', `${ENDPOINT}: ${reasonOf(error)}`, error);
+    });
     const provided = readCredentials(parseFields(answer.body), [
       'AccessKeyId',
       'SecretAccessKey',
@@ -77,11 +81,12 @@ export async function fromContainer(means: Means): Promise<Identity | undefined>
 
 function refused({ status, body }: HttpAnswer): AwsError {
   const fields = parseFields(body);
-  const code = textOf(fields, 'code') || textOf(fields, 'Code');
-  const message = textOf(fields, 'message') || textOf(fields, 'Message');
+  const code = foreignCode(textOf(fields, 'code') || textOf(fields, 'Code'));
+  const message = foreignText(textOf(fields, 'message') || textOf(fields, 'Message'));
   const what = status === 200 ? 'no credentials' : `HTTP ${status}`;
-  const problem = [`the container’s credentials endpoint answered ${what}`, code, message];
-  return new AwsError(code || `HTTP ${status}`, problem.filter(Boolean).join(': ').slice(0, 300), {
+  const said = code === 'Success' ? [] : [code, message];
+  const problem = [`${ENDPOINT} answered ${what}`, ...said].filter((text) => text !== '');
+  return new AwsError(code || `HTTP ${status}`, problem.join(': '), {
     again: status === 200 || status === 429 || status >= 500,
   });
 }

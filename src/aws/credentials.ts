@@ -69,7 +69,11 @@ export function fromEnvironment(environment: Environment, nowMs: number): Identi
   };
 }
 
-/** An instant as services and tools write it (`Z`, `+0000`, `UTC`, fractions); NaN where it is none. */
+/**
+ * An instant as services and tools write it (`Z`, `+0000`, `UTC`, fractions; without a zone it is UTC);
+ * NaN where it is none.
+ */
 export function parseInstant(text: string): number {
-  return Date.parse(text.replace(/UTC$/, 'Z').replace(/([+-]\d\d)(\d\d)$/, '$1:$2'));
+  const zoned = text.replace(/UTC$/, 'Z').replace(/([+-]\d\d)(\d\d)$/, '$1:$2');
+  return Date.parse(/T[\d:.]+$/.test(zoned) ? `${zoned}Z` : zoned);
 }

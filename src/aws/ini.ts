@@ -61,7 +61,7 @@ export function parseIni(text: string, file: string, isConfig: boolean): Section
 
 /** A sub-property of a block such as `cloudwatch =`; nothing where there is none, or a blank one. */
 export function nested(block: string | undefined, key: string): string | undefined {
-  const pairs = block?.split('\n').map((line) => /^([^=]*)=(.*)$/.exec(line) ?? []) ?? [];
+  const pairs = block?.split('\n').map((line) => /^([^=]*)=(.*)$/s.exec(line) ?? []) ?? [];
   return pairs
     .filter(([, name]) => name?.trim().toLowerCase() === key)
     .at(-1)?.[2]
@@ -71,7 +71,7 @@ export function nested(block: string | undefined, key: string): string | undefin
 function sectionName(inner: string, isConfig: boolean): string | undefined {
   if (isConfig && inner === BARE_DEFAULT) return BARE_DEFAULT;
   const [, kind = 'profile', given = inner] = isConfig
-    ? (/^(profile|sso-session|services)[ \t]+(.*)$/.exec(inner) ?? ['', '', ''])
+    ? (/^(profile|sso-session|services)[ \t]+(.*)$/s.exec(inner) ?? ['', '', ''])
     : [];
   const name = given.replace(/^(["'])(.+)\1$/, '$2');
   return NAME.test(name) || name.length < given.length ? `${kind} ${name}` : undefined;

@@ -1,11 +1,14 @@
 import { AwsError, ConfigError } from '../errors.ts';
 import { persist } from './call.ts';
 import type { Identity } from './credentials.ts';
+import { foreignCode, foreignText } from './foreign.ts';
 import { parseFields, readCredentials, textOf } from './json.ts';
 import type { Means } from './means.ts';
 
 const PATH = '/latest/meta-data/iam/security-credentials/';
 const PROFILE = 'AWS_EC2_INSTANCE_PROFILE_NAME';
+/** @see https://docs.aws.amazon.com/IAM/latest/APIReference/API_Role.html */
+const ROLE = /^[\w+=,.@-]{1,128}$/;
 const [TRIES, PAUSE_MS] = [3, 100];
 
 /**
@@ -21,11 +24,16 @@ export async function fromInstance(means: Means): Promise<Identity | undefined> 
   return persist(clock, signal, TRIES, PAUSE_MS, async () => {
     const role = given ?? (await imds.get(PATH, signal))?.split('\n')[0]?.trim();
     if (!role) return undefined;
+    if (!ROLE.test(role)) {
+      throw new AwsError('NoRole', 'instance metadata answered something else than a role’s name', {
+        again: true,
+      });
+    }
     const body = await imds.get(PATH + encodeURIComponent(role), signal);
     const fields = parseFields(body ?? '');
-    const code = textOf(fields, 'Code');
+    const code = foreignCode(textOf(fields, 'Code'));
     if (code !== '' && code !== 'Success') {
-      const message = textOf(fields, 'Message').slice(0, 200);
+      const message = foreignText(textOf(fields, 'Message'));
       throw new AwsError(code, `the instance role ${role}: ${code}${message && `: ${message}`}`);
     }
     const names = ['AccessKeyId', 'SecretAccessKey', 'Token', 'Expiration'] as const;

@@ -41,7 +41,7 @@ export function readCredentials(fields: Fields | undefined, names: Names): Provi
   if (sessionToken === '' && !token.endsWith('?')) return undefined;
   const end = fields?.[expires];
   const expiresMs = typeof end === 'string' ? parseInstant(end) : end;
-  const isInstant = typeof expiresMs === 'number' && !Number.isNaN(expiresMs);
+  const isInstant = typeof expiresMs === 'number' && Number.isFinite(expiresMs);
   if (end !== undefined && end !== null && !isInstant) return undefined;
   return {
     accessKeyId,

@@ -51,10 +51,24 @@ export function fileLocations(home: Home): Readonly<Record<'config' | 'credentia
   };
 }
 
+/** Below it there is nothing. */
+const NOWHERE = '/dev/null';
+
 function homeOf({ environment, homedir }: Home): string {
   const { HOMEDRIVE, HOMEPATH } = environment;
   const split = HOMEDRIVE && HOMEPATH ? HOMEDRIVE + HOMEPATH : undefined;
-  return given(environment, 'HOME') ?? given(environment, 'USERPROFILE') ?? split ?? homedir();
+  const known = given(environment, 'HOME') ?? given(environment, 'USERPROFILE') ?? split;
+  return known ?? systemHome(homedir);
+}
+
+/** A user id without an entry in the passwd file has none, and no files of settings by that. */
+function systemHome(homedir: Home['homedir']): string {
+  try {
+    return homedir();
+  } catch (error) {
+    if (codeOf(error) === undefined) throw error;
+    return NOWHERE;
+  }
 }
 
 function awsPath(home: Home, ...parts: string[]): string {

@@ -11,6 +11,9 @@ export interface RefreshOptions {
   readonly random: () => number;
   /** Walks along the providers. */
   readonly load: (signal: AbortSignal) => Promise<Identity>;
+  /** Old credentials are used, since new ones cannot be had for a reason; then that they can again. */
+  readonly onFallBack?: (error: unknown) => void;
+  readonly onRecovery?: () => void;
   /** How long before their end credentials are renewed; by their lifetime where it is not given. */
   readonly advisoryMs?: number;
 }
@@ -30,8 +33,8 @@ const REREAD_MS = 15 * MINUTE;
 const BACKOFF_MS = [5 * MINUTE, 10 * MINUTE] as const;
 /** How long a failure that only a person can mend is remembered. */
 const FINAL_MS = [1000, 5000] as const;
-/** Of one walk with all its hops. */
-const LOAD_MS = 30_000;
+/** Of one walk with all its hops: longer than the process that may be the first of them. */
+const LOAD_MS = 90_000;
 
 /** Keeps credentials, by the rule that the AWS SDKs share since 2026. */
 export function createRefresh(options: RefreshOptions): CredentialSource {
@@ -42,6 +45,7 @@ export function createRefresh(options: RefreshOptions): CredentialSource {
   let quietUntilMs = Number.NEGATIVE_INFINITY;
   let remembered: { error: unknown; untilMs: number } | undefined;
   let running: Promise<Identity> | undefined;
+  let hasFallenBack = false;
 
   const between = ([least, most]: readonly [number, number]): number =>
     clock.monoMs() + least + random() * (most - least);
@@ -63,8 +67,10 @@ export function createRefresh(options: RefreshOptions): CredentialSource {
     expiresMs <= nowMs();
 
   /** The old ones, for a while. */
-  function fallBack(old: Identity): Identity {
+  function fallBack(old: Identity, why: unknown): Identity {
     quietUntilMs = between(BACKOFF_MS);
+    if (!hasFallenBack) options.onFallBack?.(why);
+    hasFallenBack = true;
     return old;
   }
 
@@ -73,16 +79,21 @@ export function createRefresh(options: RefreshOptions): CredentialSource {
     const cancel = clock.after(LOAD_MS, () => limit.abort());
     try {
       const fresh = await load(limit.signal);
-      if (!(fresh.isManaged && isOver(fresh))) return keep(fresh);
+      if (!(fresh.isManaged && isOver(fresh))) {
+        if (hasFallenBack) options.onRecovery?.();
+        hasFallenBack = false;
+        return keep(fresh);
+      }
       // The source itself cannot renew them: what it has is used until it can.
-      return fallBack(cached?.isManaged === true ? cached : keep(fresh));
+      const why = new AwsError('Expired', 'what is handed out has expired already');
+      return fallBack(cached?.isManaged === true ? cached : keep(fresh), why);
     } catch (error) {
       if (isFinal(error)) {
         remembered = { error, untilMs: between(FINAL_MS) };
         throw error;
       }
       if (cached === undefined || (!cached.isManaged && isOver(cached))) throw error;
-      return fallBack(cached);
+      return fallBack(cached, error);
     } finally {
       cancel();
       running = undefined;

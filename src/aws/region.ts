@@ -1,4 +1,4 @@
-import { ConfigError, codeOf, NoDataError } from '../errors.ts';
+import { AwsError, ConfigError, codeOf, NoDataError, shownText } from '../errors.ts';
 import type { Imds, Setting } from '../metadata/imds.ts';
 import type { HttpClient } from '../net/http.ts';
 import { localUrl } from './container.ts';
@@ -30,17 +30,22 @@ const ECS_MS = 2000;
  */
 export async function findRegion(flag: string | undefined, means: RegionMeans): Promise<Region> {
   const { setting } = means;
-  const places: [from: string, find: () => Promise<string | undefined> | string | undefined][] = [
+  type Find = () => Promise<string | undefined> | string | undefined;
+  const places: [from: string, find: Find, isAsked?: boolean][] = [
     ['--region', () => flag],
     ['AWS_REGION', () => setting('AWS_REGION')],
     ['AWS_DEFAULT_REGION', () => setting('AWS_DEFAULT_REGION')],
     ['the profile', () => setting('', 'region')],
-    ['the ECS task', () => fromTask(means)],
-    ['instance metadata', () => fromInstance(means)],
+    ['the ECS task', () => fromTask(means), true],
+    ['instance metadata', () => fromInstance(means), true],
   ];
-  for (const [from, find] of places) {
+  for (const [from, find, isAsked = false] of places) {
     const text = await find();
-    if (text !== undefined) return checked(text, from);
+    if (text === undefined) continue;
+    if (isAsked && !isRegion(text)) {
+      throw new AwsError('NoRegion', `${from} answered something else than a region`);
+    }
+    return checked(text, from);
   }
   throw new NoDataError(
     'no region: set --region, AWS_REGION or the profile’s region; neither ECS nor EC2 tell one',
@@ -49,12 +54,12 @@ export async function findRegion(flag: string | undefined, means: RegionMeans): 
 
 /** SDKs of old had names of regions that asked for FIPS, or for no region. */
 function checked(text: string, from: string): Region {
-  if (!isRegion(text)) {
-    throw new ConfigError(from, `got "${text}", expected a region such as eu-west-1`);
-  }
   const lower = text.toLowerCase();
   const bare = lower.replace(/^fips-|-fips$/, '');
   const name = /^aws(?:-global)?$/.test(bare) ? 'us-east-1' : bare;
+  if (!isRegion(text) || !isRegion(name)) {
+    throw new ConfigError(from, `got "${shownText(text)}", expected a region such as eu-west-1`);
+  }
   return { name, isFips: bare !== lower, from };
 }
 

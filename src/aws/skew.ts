@@ -11,7 +11,7 @@ export interface Skew {
    * @returns whether what was signed at `sentMs` of {@link nowMs} was so far off that it is to be signed anew
    */
   learn(answer: HttpAnswer, sentMs: number, signedMs: number): boolean;
-  /** What is added to the clock, 0 below the threshold. */
+  /** What is added to the clock; 0 below the threshold, and after the clock was set right. */
   offsetMs(): number;
 }
 
@@ -22,7 +22,14 @@ const SLOWEST_MS = 15 * 60_000;
 
 export function createSkew(clock: Clock): Skew {
   let offset = 0;
-  const offsetMs = (): number => (Math.abs(offset) > THRESHOLD_MS ? offset : 0);
+  let relation = 0;
+  /** It changes when the clock is set. */
+  const relationMs = (): number => clock.wallMs() - clock.monoMs();
+  const offsetMs = (): number => {
+    if (Math.abs(offset) <= THRESHOLD_MS) return 0;
+    const isSetRight = Math.abs(offset - (relationMs() - relation)) < THRESHOLD_MS;
+    return isSetRight ? 0 : offset;
+  };
   return {
     offsetMs,
     nowMs: () => clock.wallMs() + offsetMs(),
@@ -34,6 +41,7 @@ export function createSkew(clock: Clock): Skew {
       if (Number.isNaN(date) || headers['age'] !== undefined) return false;
       if (tookMs < 0 || tookMs > SLOWEST_MS) return false;
       offset = date - (sentMs + tookMs / 2);
+      relation = relationMs();
       return Math.abs(date - tookMs / 2 - signedMs) >= THRESHOLD_MS;
     },
   };

@@ -31,7 +31,7 @@ export async function fromSso(
   if (!accessToken || !(expiresMs > skew.nowMs())) {
     throw new ConfigError(file, `the SSO session has expired; ${login}`);
   }
-  const url = configuredEndpoint('portal.sso', sso.region, false, {
+  const url = configuredEndpoint('portal.sso', sso.region.toLowerCase(), false, {
     ...endpoints,
     flag: undefined,
   });

@@ -5,6 +5,7 @@ import { call, persist } from './call.ts';
 import { type Credentials, type Provided, parseInstant } from './credentials.ts';
 import { configuredEndpoint } from './endpoint.ts';
 import { escaped } from './escape.ts';
+import { foreignText } from './foreign.ts';
 import type { Means } from './means.ts';
 import type { Role } from './plan.ts';
 import type { Region } from './region.ts';
@@ -29,7 +30,7 @@ const REGION_OF_PARTITION: Readonly<Record<string, string>> = {
 /** The credentials of a role, asked for with those of `by`. */
 export async function assumeRole(means: Means, role: Role, by: Credentials): Promise<Provided> {
   const form = { ...roleForm('AssumeRole', role, means), ExternalId: role.externalId };
-  return credentialsOf(await ask(means, form, role.roleArn, by));
+  return ask(means, form, role.roleArn, by, credentialsOf);
 }
 
 /** The credentials of a role, asked for with a token from a file that is read each time. */
@@ -45,7 +46,7 @@ export async function assumeByToken(
       ...roleForm('AssumeRoleWithWebIdentity', role, means),
       WebIdentityToken: token,
     };
-    return credentialsOf(await ask(means, form, role.roleArn, undefined));
+    return ask(means, form, role.roleArn, undefined, credentialsOf);
   };
   try {
     return await once();
@@ -58,7 +59,8 @@ export async function assumeByToken(
 
 /** Whose credentials these are: an ARN. */
 export async function whoIs(means: Means, credentials: Credentials): Promise<string> {
-  return element(await ask(means, { Action: 'GetCallerIdentity' }, '', credentials), 'Arn');
+  const arnOf = (xml: string): string | undefined => element(xml, 'Arn') || undefined;
+  return ask(means, { Action: 'GetCallerIdentity' }, '', credentials, arnOf);
 }
 
 type Form = Readonly<Record<string, string | undefined>>;
@@ -89,26 +91,32 @@ async function regionFor(
   }
 }
 
-/** The answer's XML. @throws AwsError where it is none of success */
-async function ask(
+/** What `read` finds in the answer's XML. @throws AwsError where it is none of success, or finds nothing */
+async function ask<T>(
   means: Means,
   form: Form,
   roleArn: string,
   credentials: Credentials | undefined,
-): Promise<string> {
+  read: (xml: string) => T | undefined,
+): Promise<T> {
   const { name: region, isFips } = await regionFor(means, roleArn);
   const url = configuredEndpoint('sts', region, isFips, means.endpoints);
   const pairs = Object.entries({ Version: '2011-06-15', ...form }).map(([key, value]) =>
     value === undefined ? '' : `&${key}=${escaped(value)}`,
   );
-  const body = Buffer.from(pairs.join('').slice(1));
+  const body = (): Buffer => Buffer.from(pairs.join('').slice(1));
   const { signal, tries, clock } = means;
   const rest = { headers: HEADERS, timeoutMs: TIMEOUT_MS, credentials, signal };
   return persist(clock, signal, tries, PAUSE_MS, async () => {
     const answer = await call(means, { service: 'sts', region, url, body, ...rest });
-    if (answer.status === 200) return answer.body;
+    const found = answer.status === 200 ? read(answer.body) : undefined;
+    if (found !== undefined) return found;
+    if (answer.status === 200) {
+      const what = `STS answered ${form['Action']}, but with something else`;
+      throw new AwsError('UnexpectedAnswer', what, { again: true });
+    }
     const code = errorCode(answer) || `HTTP ${answer.status}`;
-    const message = element(answer.body, 'Message').replace(/\s+/g, ' ').slice(0, 200);
+    const message = foreignText(element(answer.body, 'Message'));
     const problem = `STS refused ${form['Action']}: ${code}${message && `: ${message}`}`;
     throw new AwsError(code, problem, {
       again: answer.status >= 500 || answer.status === 429 || AGAIN.test(code),
@@ -117,7 +125,7 @@ async function ask(
   });
 }
 
-function credentialsOf(xml: string): Provided {
+function credentialsOf(xml: string): Provided | undefined {
   const accessKeyId = element(xml, 'AccessKeyId');
   const secretAccessKey = element(xml, 'SecretAccessKey');
   const sessionToken = element(xml, 'SessionToken');
@@ -125,5 +133,5 @@ function credentialsOf(xml: string): Provided {
   if (accessKeyId && secretAccessKey && sessionToken && expiresMs) {
     return { accessKeyId, secretAccessKey, sessionToken, expiresMs };
   }
-  throw new AwsError('UnexpectedAnswer', 'STS answered, but not with credentials', { again: true });
+  return undefined;
 }

@@ -1,5 +1,7 @@
 import { ConfigError } from '../errors.ts';
-import type { Environment } from '../flags.ts';
+
+/** A setting by its variable or, after that, its key in the profile. */
+type Setting = (variable: string, key: string) => string | undefined;
 
 const SIZE = 'AWS_REQUEST_MIN_COMPRESSION_SIZE_BYTES';
 const DISABLE = 'AWS_DISABLE_REQUEST_COMPRESSION';
@@ -7,17 +9,17 @@ const DEFAULT_BYTES = 10_240;
 const MOST_BYTES = 10_485_760;
 
 /**
- * From how many bytes on a body is compressed, by the SDKs' own variables; Infinity for never.
+ * From how many bytes on a body is compressed, by the SDKs' own settings; Infinity for never.
  *
  * @throws ConfigError where a variable holds what no SDK takes
  * @see https://docs.aws.amazon.com/sdkref/latest/guide/feature-compression.html
  */
-export function gzipFrom(environment: Environment): number {
-  const size = environment[SIZE]?.trim() || String(DEFAULT_BYTES);
+export function gzipFrom(setting: Setting): number {
+  const size = setting(SIZE, 'request_min_compression_size_bytes') ?? String(DEFAULT_BYTES);
   if (!/^\d{1,8}$/.test(size) || Number(size) > MOST_BYTES) {
     throw new ConfigError(SIZE, `got "${size}", expected bytes from 0 to ${MOST_BYTES}`);
   }
-  const disable = environment[DISABLE]?.trim().toLowerCase() || 'false';
+  const disable = (setting(DISABLE, 'disable_request_compression') ?? 'false').toLowerCase();
   if (disable !== 'true' && disable !== 'false') {
     throw new ConfigError(DISABLE, `got "${disable}", expected true or false`);
   }

@@ -1,4 +1,4 @@
-import type { ClosedWindow, Datum } from '../metrics/aggregate.ts';
+import type { WaitingDatum, WaitingWindow } from './packing.ts';
 
 export interface Dimension {
   readonly Name: string;
@@ -32,7 +32,7 @@ export interface Publication {
 }
 
 /** A window in CloudWatch's words. */
-export function metricData(window: ClosedWindow, publication: Publication): MetricDatum[] {
+export function metricData(window: WaitingWindow, publication: Publication): MetricDatum[] {
   const timestamp = `${new Date(window.startMs).toISOString().slice(0, 19)}Z`;
   return window.data.map((datum) => ({
     MetricName: datum.name,
@@ -44,7 +44,7 @@ export function metricData(window: ClosedWindow, publication: Publication): Metr
   }));
 }
 
-function figures(datum: Datum): Pick<MetricDatum, 'Value' | 'Values' | 'Counts'> {
+function figures(datum: WaitingDatum): Pick<MetricDatum, 'Value' | 'Values' | 'Counts'> {
   if (datum.counts !== undefined) return { Values: datum.values, Counts: datum.counts };
   const [value] = datum.values;
   return value === undefined ? {} : { Value: value };

@@ -11,32 +11,40 @@ export interface Page {
 const HEAD = 'Action=PutMetricData&Version=2010-08-01&Namespace=';
 
 /**
- * The form bodies of the Query protocol, in order: one, unless a limit asks for more.
+ * One form body of the Query protocol with as many of the datums, from the first on, as it may hold: at
+ * least one.
  *
  * @param maxBytes of a body before it is compressed
  * @see https://smithy.io/2.0/aws/protocols/aws-query-protocol.html
  */
-export function encodePages(
+export function encodePage(
   namespace: string,
   data: readonly MetricDatum[],
   maxBytes: number = MAX_BODY_BYTES,
-): Page[] {
-  const head = `${HEAD}${escaped(namespace)}`;
-  const pages: Page[] = [];
-  let body = head;
+): Page {
+  let body = `${HEAD}${escaped(namespace)}`;
   let datums = 0;
-  for (const datum of data) {
-    let encoded = encodeDatum(datum, datums + 1);
-    if (datums > 0 && (datums === MAX_DATUMS || body.length + encoded.length > maxBytes)) {
-      pages.push({ body, datums });
-      body = head;
-      datums = 0;
-      encoded = encodeDatum(datum, 1);
-    }
+  for (const datum of data.slice(0, MAX_DATUMS)) {
+    const encoded = encodeDatum(datum, datums + 1);
+    if (datums > 0 && body.length + encoded.length > maxBytes) break;
     body += encoded;
     datums += 1;
   }
-  if (datums > 0) pages.push({ body, datums });
+  return { body, datums };
+}
+
+/** All datums, in order: one body, unless a limit asks for more. */
+export function encodePages(
+  namespace: string,
+  data: readonly MetricDatum[],
+  maxBytes?: number,
+): Page[] {
+  const pages: Page[] = [];
+  for (let from = 0; from < data.length; ) {
+    const page = encodePage(namespace, data.slice(from), maxBytes);
+    pages.push(page);
+    from += page.datums;
+  }
   return pages;
 }
 

@@ -1,157 +1,225 @@
-import { type Clock, sleep } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import type { Fields, Log } from '../log.ts';
 import type { ClosedWindow } from '../metrics/aggregate.ts';
 import type { Outcome, Sink } from '../sink.ts';
+import type { Mirrored, Spool } from '../spool/spool.ts';
 import { metricData, type Publication } from './datum.ts';
-import { encodePages, type Page } from './form.ts';
+import { Delivery, type Step } from './delivery.ts';
+import { encodePage } from './form.ts';
+import { Labels, type Resolve } from './labels.ts';
+import { Outbox, type Piece } from './outbox.ts';
+import type { PaceOptions } from './pace.ts';
 import type { Post } from './post.ts';
-import type { Verdict } from './verdict.ts';
+import { type Health, Tally } from './tally.ts';
+import { Teller } from './teller.ts';
+import { unready, type Verdict } from './verdict.ts';
 
-export interface CloudwatchOptions {
+export interface CloudwatchOptions extends PaceOptions {
   readonly publication: Publication;
+  /** Answers the dimensions that stand for what the place knows. */
+  readonly resolve: Resolve;
+  /** Finds region, endpoint and credentials, and tells which ones, so that the first request need not. */
+  readonly prepare: (signal: AbortSignal) => Promise<Fields>;
   readonly post: Post;
+  readonly bufferBytes: number;
+  /** Opens the copy on disk, where there is to be one. */
+  readonly openSpool?: ((mirrored: Mirrored) => Spool) | undefined;
+  readonly health: Health;
+  /** What to do about a code, where that is known. */
+  readonly remedyFor: (code: string) => string | undefined;
   readonly clock: Clock;
   readonly log: Log;
-  /** Uniform, 0 up to but without 1. */
-  readonly random: () => number;
 }
 
-/** The first and two retries. */
-const ATTEMPTS = 3;
-const ATTEMPT_MS = 10_000;
-const FLUSH_ATTEMPT_MS = 3_000;
-/** Full jitter over these, doubled with every retry. As the SDKs' standard mode of 2026. */
-const BASE_DELAY_MS = { retry: 50, throttled: 1000 };
-/** Between looks for what is missing to publish at all: doubled each time. */
-const UNREADY_DELAY_MS = { first: 1000, last: 60_000 };
-/** Windows that wait while one is on its way. */
-const MAX_WAITING = 60;
+/** An attempt: what came of how much. */
+interface Tried {
+  readonly verdict: Verdict;
+  readonly datums: number;
+  readonly bytes: number;
+}
 
-/** Publishes windows one after the other, each as one request where the limits allow. */
+/** This process's own publication. */
+const OWN = 0;
+/** Of the time for the flush, what is left for the disk: a part, at most a second. */
+const SPOOL_PART = 0.25;
+const SPOOL_MS = 1000;
+
+/** Drives {@link Delivery}: waits, encodes, posts, and lets it know what came of that. */
 export class CloudwatchSink implements Sink {
   readonly #options: CloudwatchOptions;
-  readonly #waiting: ClosedWindow[] = [];
-  readonly #hurry = new AbortController();
-  #attemptAbort = new AbortController();
-  #givenUp = false;
-  #running: Promise<void> | undefined;
-  #sent = 0;
-  #lost = 0;
+  readonly #outbox: Outbox;
+  readonly #delivery: Delivery;
+  readonly #labels: Labels;
+  readonly #teller: Teller;
+  readonly #tally: Tally;
+  readonly #spool: Spool | undefined;
+  #wake: () => void = () => undefined;
+  #attempt = new AbortController();
+  readonly #preparing = new AbortController();
+  readonly #running: Promise<void>;
 
   constructor(options: CloudwatchOptions) {
+    const { clock, log, bufferBytes, openSpool } = options;
     this.#options = options;
+    this.#teller = new Teller(log, options.remedyFor);
+    this.#tally = new Tally(clock, log, options.health);
+    this.#labels = new Labels(options.publication, options.resolve);
+    this.#outbox = new Outbox(bufferBytes);
+    this.#delivery = new Delivery({
+      ...options,
+      outbox: this.#outbox,
+      bookkeeper: {
+        delivered: (gone) => {
+          this.#tally.sent();
+          this.#spool?.settled(gone);
+        },
+        lost: (gone, why) => {
+          this.#tally.lost();
+          this.#teller.lost(why);
+          this.#spool?.settled(gone);
+        },
+        partly: (piece) => this.#spool?.partly(piece),
+        setAside: (datums) => this.#teller.setAside(datums),
+      },
+    });
+    this.#spool = openSpool?.(this.#mirrored());
+    this.#spool?.adopt();
+    this.#prepare();
+    this.#running = this.#run();
   }
 
   accept(window: ClosedWindow): void {
-    this.#waiting.push(window);
-    if (this.#waiting.length > MAX_WAITING) {
-      this.#waiting.shift();
-      this.#lose(1, 'too many windows wait');
-    }
-    this.#running ??= this.#run();
+    const { clock, periodMs } = this.#options;
+    const agoMs = Math.min(periodMs, Math.max(0, clock.wallMs() - window.endMs));
+    this.#delivery.accept(window, OWN, clock.monoMs(), agoMs);
+    this.#tally.begin();
+    this.#teller.tellLosses();
+    this.#spool?.save();
+    this.#spool?.adopt();
+    this.#wake();
   }
 
   async flush(deadlineMs: number): Promise<Outcome> {
     const { clock } = this.#options;
-    const before = { sent: this.#sent, lost: this.#lost };
-    this.#hurry.abort();
-    const underWay = this.#attemptAbort;
-    const cancels = [
-      clock.after(FLUSH_ATTEMPT_MS, () => underWay.abort()),
-      clock.after(Math.max(0, deadlineMs - clock.monoMs()), () => this.#giveUp()),
-    ];
+    const before = this.#tally.total;
+    const nowMs = clock.monoMs();
+    const leftMs = Math.max(0, deadlineMs - nowMs);
+    const forSpoolMs = this.#spool === undefined ? 0 : Math.min(SPOOL_MS, leftMs * SPOOL_PART);
+    const forSendingMs = leftMs - forSpoolMs;
+    this.#delivery.flush(nowMs, nowMs + forSendingMs);
+    // Published first: a disk that is stuck must not keep what can go.
+    this.#spool?.hold();
+    this.#preparing.abort();
+    const underWay = this.#attempt;
+    const cancel = clock.after(forSendingMs / 2, () => underWay.abort());
+    this.#wake();
     await this.#running;
-    for (const cancel of cancels) cancel();
-    return { sent: this.#sent - before.sent, lost: this.#lost - before.lost };
-  }
-
-  status(): Fields {
+    cancel();
+    const isStuck = (await this.#spool?.close(deadlineMs - clock.monoMs())) === false;
+    const unkept = this.#outbox.unkept().length;
+    const { sent, lost } = this.#tally.total;
     return {
-      windowsSent: this.#sent,
-      windowsLost: this.#lost,
-      windowsWaiting: this.#waiting.length,
+      sent: sent - before.sent,
+      spooled: this.#outbox.windows - unkept,
+      lost: lost - before.lost + unkept,
+      isStuck,
     };
   }
 
+  status(): Fields {
+    const { sent, lost } = this.#tally.total;
+    return {
+      windowsSent: sent,
+      windowsLost: lost,
+      windowsWaiting: this.#outbox.windows,
+      bufferBytes: this.#outbox.bytes,
+      offsetSeconds: Math.round(this.#delivery.offsetMs / 100) / 10,
+    };
+  }
+
+  #mirrored(): Mirrored {
+    const outbox = this.#outbox;
+    return {
+      unkept: () => outbox.unkept(),
+      keep: (piece, where) => outbox.keep(piece, where),
+      adopt: (windows, publication) => {
+        const label = this.#labels.add(publication);
+        const isRoom = this.#delivery.adopt(windows.map((window) => ({ ...window, label })));
+        if (isRoom) this.#wake();
+        return isRoom;
+      },
+      release: (segment) => outbox.release(segment),
+    };
+  }
+
+  /** Early, so that what is wrong is said at the start, and a short job does not wait for it at its end. */
+  async #prepare(): Promise<void> {
+    const { prepare, log } = this.#options;
+    const { signal } = this.#preparing;
+    try {
+      const found = await prepare(signal);
+      await this.#resolve([OWN], signal);
+      log.info('ready to publish', found);
+    } catch (error) {
+      if (!signal.aborted) this.#teller.failed(unready(error), this.#outbox.windows);
+    }
+  }
+
   async #run(): Promise<void> {
-    for (let window = this.#waiting.shift(); window; window = this.#waiting.shift()) {
-      if (this.#givenUp) {
-        this.#lose(1, 'the time for the flush is over');
-        continue;
-      }
-      const { publication } = this.#options;
-      const pages = encodePages(publication.namespace, metricData(window, publication));
-      const sent = await this.#publish(pages);
-      if (sent) this.#sent += 1;
-      else this.#lost += 1;
-    }
-    this.#running = undefined;
-  }
-
-  async #publish(pages: readonly Page[]): Promise<boolean> {
-    for (const page of pages) {
-      if (this.#givenUp || !(await this.#publishPage(page))) return false;
-    }
-    return true;
-  }
-
-  async #publishPage(page: Page): Promise<boolean> {
-    const { log } = this.#options;
-    for (let attempt = 1; ; attempt += 1) {
-      const verdict = await this.#attemptWhenReady(page);
-      const { code, message, requestId } = verdict;
-      const fields = { code, reason: message, ...(requestId === '' ? undefined : { requestId }) };
-      if (verdict.outlook === 'accepted') {
-        log.info('published', { datums: page.datums, bytes: page.body.length, requestId });
-        return true;
-      }
-      const { outlook } = verdict;
-      const isOver = outlook === 'refused' || outlook === 'unready';
-      if (isOver || attempt === ATTEMPTS || this.#givenUp) {
-        log.warn('a window could not be published and is lost', { attempts: attempt, ...fields });
-        return false;
-      }
-      log.info('an attempt to publish failed, trying again', { attempt, ...fields });
-      await this.#backOff(outlook, attempt);
+    for (;;) {
+      const nowMs = this.#options.clock.monoMs();
+      const step = this.#delivery.next(nowMs);
+      this.#teller.tellLosses();
+      if (step.kind === 'over') return;
+      if (step.kind === 'send') await this.#send(step);
+      else await this.#sleep(step.kind === 'wait' ? step.untilMs - nowMs : undefined);
     }
   }
 
-  /** As long as there is nothing to publish with, windows wait; the flush does not. */
-  async #attemptWhenReady(page: Page): Promise<Verdict> {
-    const { clock, random } = this.#options;
-    for (
-      let delayMs = UNREADY_DELAY_MS.first;
-      ;
-      delayMs = Math.min(delayMs * 2, UNREADY_DELAY_MS.last)
-    ) {
-      const hurried = this.#hurry.signal.aborted;
-      const verdict = await this.#attempt(page);
-      if (verdict.outlook !== 'unready' || hurried) return verdict;
-      await sleep(clock, delayMs * (1 - random() / 2), this.#hurry.signal);
+  /** Until something changes, or for so long. */
+  #sleep(ms: number | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = ms === undefined ? () => undefined : this.#options.clock.after(ms, resolve);
+      this.#wake = () => {
+        cancel();
+        resolve();
+      };
+    });
+  }
+
+  async #send({ batch, timeoutMs }: Extract<Step, { kind: 'send' }>): Promise<void> {
+    const { clock } = this.#options;
+    await this.#spool?.assured();
+    const attempt = new AbortController();
+    this.#attempt = attempt;
+    const beganMs = clock.monoMs();
+    const cancel = clock.after(timeoutMs, () => attempt.abort());
+    const { verdict, datums, bytes } = await this.#try(batch, timeoutMs, attempt.signal);
+    cancel();
+    const nowMs = clock.monoMs();
+    this.#delivery.answered(verdict, nowMs);
+    const isAccepted = verdict.outlook === 'accepted';
+    this.#tally.attempted(isAccepted, nowMs - beganMs);
+    if (isAccepted) this.#teller.published(datums, bytes, verdict, this.#outbox.windows);
+    else this.#teller.failed(verdict, this.#outbox.windows);
+  }
+
+  /** One request with as much of the batch as it may hold. */
+  async #try(batch: readonly Piece[], timeoutMs: number, signal: AbortSignal): Promise<Tried> {
+    try {
+      await this.#resolve([...new Set(batch.map(({ label }) => label))], signal);
+    } catch (error) {
+      return { verdict: unready(error), datums: 0, bytes: 0 };
     }
+    const data = batch.flatMap((piece) => metricData(piece, this.#labels.at(piece.label)));
+    const page = encodePage(this.#labels.at(OWN).namespace, data);
+    if (page.datums < data.length) this.#delivery.trim(page.datums);
+    const verdict = await this.#options.post(page, timeoutMs, signal);
+    return { verdict, datums: page.datums, bytes: page.body.length };
   }
 
-  /** Full jitter; the flush does not wait. */
-  async #backOff(outlook: 'retry' | 'throttled', attempt: number): Promise<void> {
-    const { clock, random } = this.#options;
-    const delayMs = random() * BASE_DELAY_MS[outlook] * 2 ** (attempt - 1);
-    await sleep(clock, delayMs, this.#hurry.signal);
-  }
-
-  #attempt(page: Page): Promise<Verdict> {
-    const timeoutMs = this.#hurry.signal.aborted ? FLUSH_ATTEMPT_MS : ATTEMPT_MS;
-    this.#attemptAbort = new AbortController();
-    return this.#options.post(page, timeoutMs, this.#attemptAbort.signal);
-  }
-
-  /** The flush's time is over: no further attempt, and the one under way ends. */
-  #giveUp(): void {
-    this.#givenUp = true;
-    this.#attemptAbort.abort();
-  }
-
-  #lose(windows: number, why: string): void {
-    this.#lost += windows;
-    this.#options.log.warn('a window is lost', { why });
+  async #resolve(labels: readonly number[], signal: AbortSignal): Promise<void> {
+    const isNew = await this.#labels.resolve(labels, signal);
+    if (isNew.includes(OWN)) this.#spool?.relabel(this.#labels.at(OWN).dimensions);
   }
 }

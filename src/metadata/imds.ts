@@ -46,6 +46,8 @@ const TOKEN_SPARE_SECONDS = 120;
 /** Once the service is known to be there: on a loaded host a late answer is better than none. */
 const KNOWN_TIMEOUT_MS = 5000;
 const PAUSE_MS = 100;
+/** Seconds or attempts. */
+const MOST = 3600;
 
 /**
  * Where and how the service is asked, by the SDKs' own settings.
@@ -72,8 +74,8 @@ export function imdsSettings(setting: Setting): ImdsSettings {
 
 function positive(name: string, text: string): number {
   const value = Number(text);
-  if (value > 0 && value <= 60) return value;
-  throw new ConfigError(name, `got "${text}", expected a number above 0, at most 60`);
+  if (value > 0 && value <= MOST) return value;
+  throw new ConfigError(name, `got "${text}", expected a number above 0, at most ${MOST}`);
 }
 
 /** Asks for nothing by itself; the token is fetched when the first path is asked for, and kept. */

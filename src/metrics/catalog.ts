@@ -4,7 +4,12 @@ import type { Series } from '../reading.ts';
 export type Reducer = 'median' | 'max' | 'sum';
 
 /** The units that our metrics carry, as CloudWatch spells them. */
-export type Unit = 'Percent' | 'Count' | 'Bytes' | 'None';
+const UNITS = ['Percent', 'Count', 'Bytes', 'Milliseconds', 'None'] as const;
+export type Unit = (typeof UNITS)[number];
+
+export function isUnit(value: unknown): value is Unit {
+  return UNITS.some((unit) => unit === value);
+}
 
 /** One row a metric. Its prose is in the README. */
 export interface Metric {
@@ -49,6 +54,16 @@ export const CATALOG: readonly Metric[] = [
   asked('EphemeralStorageUtilization', 'Percent', 'ephemeralStorage'),
   asked('AgentCPU', 'Percent', 'agentCpu'),
   asked('AgentMemory', 'Bytes', 'agentMemory'),
+  { name: 'WindowsSent', unit: 'Count', series: 'windowsSent', reduce: 'sum', unasked: ASKED },
+  {
+    name: 'WindowsDropped',
+    unit: 'Count',
+    series: 'windowsDropped',
+    reduce: 'sum',
+    unasked: ASKED,
+  },
+  asked('PublishLatency', 'Milliseconds', 'publishLatency'),
+  { name: 'PublishErrors', unit: 'Count', series: 'publishErrors', reduce: 'sum', unasked: ASKED },
 ];
 
 /** A median that is published only by name. */

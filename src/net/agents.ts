@@ -2,7 +2,7 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import { Duplex } from 'node:stream';
 import { createSecureContext, type SecureContext } from 'node:tls';
-import { tunnel } from './proxy.ts';
+import { NO_OTHER_PROXY, tunnel } from './proxy.ts';
 
 /** Node's agents, one for each way to a host; each keeps connections and TLS sessions. */
 export interface Agents {
@@ -12,8 +12,7 @@ export interface Agents {
 }
 
 const TUNNEL_MS = 5000;
-// `proxyEnv` said as nothing: newer Nodes would go through the environment's proxies by themselves.
-const KEPT = { keepAlive: true, maxSockets: 2, maxFreeSockets: 1, proxyEnv: undefined };
+const KEPT = { keepAlive: true, maxSockets: 2, maxFreeSockets: 1, ...NO_OTHER_PROXY };
 
 /** @param ca PEM: the only authorities to trust. Without it Node's own settings hold. */
 export function createAgents(ca: string | undefined): Agents {
@@ -62,13 +61,12 @@ class TunnelAgent extends https.Agent {
     const host = options.host ?? '';
     const { port } = options;
     const target = `${host.includes(':') ? `[${host}]` : host}:${port || 443}`;
-    tunnel(this.#proxy, target, TUNNEL_MS).then(
-      (socket) => {
+    tunnel(this.#proxy, target, TUNNEL_MS)
+      .then((socket) => {
         const secured = super.createConnection({ ...options, ...{ socket } });
         if (secured) done(null, secured);
-      },
+      })
       // Node reads no second argument after an error, though its types ask for one.
-      (error) => done(error, new Duplex()),
-    );
+      .catch((error) => done(error, new Duplex()));
   }
 }

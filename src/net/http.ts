@@ -71,7 +71,6 @@ export function createHttpClient({ ca, route = () => undefined }: HttpOptions = 
       path: relay === undefined ? url.pathname + url.search : url.href,
       headers: { host: url.host, ...request.headers, ...(relay && proxyHeaders(relay)) },
       agent: agents.of(url, proxy),
-      signal: request.signal,
       lookup,
     };
     return exchange((to.protocol === 'http:' ? http : https).request(options), request);
@@ -97,12 +96,21 @@ function exchange(call: http.ClientRequest, request: HttpRequest): Promise<HttpA
   return new Promise((resolve, reject) => {
     const { timeoutMs, connectMs = CONNECT_MS } = request;
     let isConnected = false;
+    let hasAnswer = false;
+    // Said at once: a request that waits for its socket tells of its end only when it has one.
+    const end = (error: Error): void => {
+      reject(error);
+      call.destroy(error);
+    };
     const late = (): void => {
       const error = isConnected
         ? failure('TIMEOUT', `no answer within ${timeoutMs} ms`)
         : failure('CONNECT_TIMEOUT', `no connection within ${Math.min(connectMs, timeoutMs)} ms`);
-      call.destroy(error);
+      end(error);
     };
+    const aborted = (): void => end(failure('ABORT_ERR', 'given up'));
+    request.signal.addEventListener('abort', aborted);
+    if (request.signal.aborted) aborted();
     const timer = setTimeout(late, timeoutMs);
     const connecting = setTimeout(late, connectMs);
     call.once('socket', (socket) => {
@@ -110,18 +118,26 @@ function exchange(call: http.ClientRequest, request: HttpRequest): Promise<HttpA
         isConnected = true;
         clearTimeout(connecting);
       };
-      if (!socket.connecting) connected();
-      else socket.once(socket instanceof TLSSocket ? 'secureConnect' : 'connect', connected);
+      // Inside a tunnel the socket is connected before its TLS is.
+      const isTls = socket instanceof TLSSocket;
+      if (call.reusedSocket || !(isTls || socket.connecting)) connected();
+      else socket.once(isTls ? 'secureConnect' : 'connect', connected);
     });
     call.once('close', () => {
       clearTimeout(timer);
       clearTimeout(connecting);
+      request.signal.removeEventListener('abort', aborted);
+      // After 101 Node ends the connection without a word.
+      if (!hasAnswer) reject(failure('ECONNRESET', 'the connection ended without an answer'));
     });
     call.once('error', (error) => {
       const dead = call.reusedSocket && DEAD_CONNECTION.has(codeOf(error) ?? '');
       reject(dead ? new DeadConnectionError(error.message, { cause: error }) : error);
     });
-    call.once('response', (response) => collect(response, resolve, reject));
+    call.once('response', (response) => {
+      hasAnswer = true;
+      collect(response, resolve, reject);
+    });
     call.end(request.body);
   });
 }

@@ -5,6 +5,8 @@ import { codeOf } from '../errors.ts';
 
 /** Two tries a server, the second with twice the time. */
 const QUERY = { timeout: 1000, tries: 2 };
+/** For the answer of IPv6, when that of IPv4 is there. */
+const OTHER_FAMILY_MS = 50;
 const HOSTS_FILE = '/etc/hosts';
 
 /**
@@ -28,21 +30,34 @@ export const lookup: LookupFunction = (hostname, options, callback) => {
   });
 };
 
-/** IPv4 first: it is what every container has. */
+/**
+ * IPv4 first: it is what every container has. Some resolvers drop the question for IPv6, which then is
+ * not waited for.
+ */
 async function resolveByDns(hostname: string, family: number): Promise<dns.LookupAddress[]> {
   const resolver = new dns.promises.Resolver(QUERY);
-  const [v4, v6] = await Promise.allSettled([
-    wanted(4, family) ? resolver.resolve4(hostname) : [],
-    wanted(6, family) ? resolver.resolve6(hostname) : [],
-  ]);
-  const addresses = [
-    ...(v4.status === 'fulfilled' ? v4.value : []).map((address) => ({ address, family: 4 })),
-    ...(v6.status === 'fulfilled' ? v6.value : []).map((address) => ({ address, family: 6 })),
-  ];
+  const ask = (asked: 4 | 6, question: Promise<string[]>): Promise<dns.LookupAddress[]> =>
+    question.then((all) => all.map((address) => ({ address, family: asked })));
+  const v4 = wanted(4, family) ? ask(4, resolver.resolve4(hostname)) : Promise.resolve([]);
+  const v6 = wanted(6, family) ? ask(6, resolver.resolve6(hostname)) : Promise.resolve([]);
+  const other = v6.catch(() => []);
+  const first = await v4.catch(() => []);
+  const addresses = [...first, ...(await (first.length > 0 ? soon(other) : other))];
+  resolver.cancel();
   if (addresses.length > 0) return addresses;
-  throw v4.status === 'rejected'
-    ? v4.reason
-    : Object.assign(new Error('no address'), { code: dns.NODATA });
+  await v4;
+  throw Object.assign(new Error('no address'), { code: dns.NODATA });
+}
+
+/** What comes within a moment. */
+function soon(answer: Promise<dns.LookupAddress[]>): Promise<dns.LookupAddress[]> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve([]), OTHER_FAMILY_MS);
+    answer.then((addresses) => {
+      clearTimeout(timer);
+      resolve(addresses);
+    });
+  });
 }
 
 /** The hosts file's addresses of a name; none where there is no such file. */

@@ -7,6 +7,11 @@ import { lookup } from './lookup.ts';
 /** The proxy on the way to a URL; nothing where the way is direct. */
 export type Route = (url: URL) => URL | undefined;
 
+/** Newer Nodes would go through the environment's proxies by themselves, were it not said so. */
+export const NO_OTHER_PROXY: https.AgentOptions & { proxyEnv?: undefined } = {
+  proxyEnv: undefined,
+};
+
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
@@ -48,13 +53,14 @@ export function proxyHeaders({ username, password }: URL): Record<string, string
 export function tunnel(proxy: URL, target: string, timeoutMs: number): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const isPlain = proxy.protocol === 'http:';
-    const call = (isPlain ? http : https).request({
+    const web = isPlain ? http : https;
+    const call = web.request({
       method: 'CONNECT',
       host: hostOf(proxy),
       port: proxy.port || (isPlain ? 80 : 443),
       path: target,
       headers: { host: target, ...proxyHeaders(proxy) },
-      agent: false,
+      agent: new web.Agent(NO_OTHER_PROXY),
       lookup,
     });
     const timer = setTimeout(
@@ -85,12 +91,16 @@ function refused(status = 0): Error {
 /** The text itself is not repeated: it may hold a password. */
 function parseProxy(text: string, name: string): URL {
   const [scheme] = /^[a-z\d]+(?=:\/\/)/i.exec(text) ?? [];
-  const web = /^https?$/i.test(scheme ?? 'http');
+  const isWeb = /^https?$/i.test(scheme ?? 'http');
   const whole = scheme === undefined ? `http://${text}` : text;
   try {
-    if (web) return new URL(whole);
-  } catch (cause) {
-    throw new ConfigError(name, 'expected http://HOST:PORT', { cause });
+    const url = new URL(whole);
+    proxyHeaders(url);
+    if (isWeb) return url;
+  } catch (error) {
+    if (!(error instanceof TypeError || error instanceof URIError)) throw error;
+    const problem = 'expected http://HOST:PORT, a user and a password in it percent-encoded';
+    throw new ConfigError(name, problem);
   }
   throw new ConfigError(name, `got ${scheme}://…, expected an http or https proxy`);
 }
@@ -107,7 +117,9 @@ function covers(entry: string, host: string, port: string): boolean {
   const name = bare.replace(/^\*?\.|^\[|\]$/g, '');
   if (name === '' || wanted !== port) return false;
   const [network = '', prefix] = name.split('/');
-  if (prefix !== undefined) return isIP(host) !== 0 && holds(network, Number(prefix), host);
+  if (prefix !== undefined) {
+    return isIP(host) !== 0 && /^\d+$/.test(prefix) && holds(network, Number(prefix), host);
+  }
   return host === name || host.endsWith(`.${name}`);
 }
 

@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts';
 import type { ClosedWindow } from '../metrics/aggregate.ts';
 import type { Sink } from '../sink.ts';
 
-/** Windows that wait while it is loaded, which takes as long as a dimension that does not answer. */
+/** Windows that wait while it is loaded, which takes milliseconds. */
 const MAX_EARLY = 60;
 
 /**
@@ -32,7 +32,7 @@ export function lateSink(load: () => Promise<Sink>, clock: Clock): Sink {
     flush: (deadlineMs) =>
       new Promise((resolve, reject) => {
         const cancel = clock.after(Math.max(0, deadlineMs - clock.monoMs()), () =>
-          resolve({ sent: 0, lost: lost + early.length }),
+          resolve({ sent: 0, spooled: 0, lost: lost + early.length, isStuck: false }),
         );
         loading.then((sink) => {
           cancel();

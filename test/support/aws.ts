@@ -32,6 +32,8 @@ export interface Scene {
   readonly replies?: Replies;
   readonly flags?: Partial<AwsOptions['flags']>;
   readonly clock?: Clock;
+  /** How a client is made whose requests do go where they are meant to. */
+  readonly connect?: AwsOptions['connect'];
 }
 
 export interface Stage {
@@ -93,7 +95,7 @@ export async function stage(scene: Scene): Promise<Stage> {
       write: (line) => logged.push(said(line)),
     }),
     random: () => 0.5,
-    connect: elsewhere.connect,
+    connect: scene.connect ?? elsewhere.connect,
   });
   return {
     aws,
@@ -108,6 +110,7 @@ export async function stage(scene: Scene): Promise<Stage> {
       }),
     asked: () => elsewhere.seen.map(({ method, url }) => `${method} ${url.host}${url.pathname}`),
     close() {
+      aws.close();
       elsewhere.close();
       rmSync(home, { recursive: true, force: true });
     },

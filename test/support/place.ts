@@ -16,6 +16,7 @@ export function placeAt(
     region: { name: REGION, isFips: false, from: 'a test' },
     endpoint: new URL(url),
     credentials: { resolve: () => Promise.resolve(identity), invalidate: () => undefined },
+    setting: () => undefined,
     http: createHttpClient(),
     clock,
     skew: createSkew(clock),

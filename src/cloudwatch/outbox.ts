@@ -1,0 +1,216 @@
+import { type Chunk, Chunks, type Entry, setSlot, slotOf } from './chunks.ts';
+import {
+  type Kept,
+  MetricNumbers,
+  markSettled,
+  pack,
+  packedData,
+  sizeOf,
+  unpack,
+  type WaitingWindow,
+} from './packing.ts';
+
+/** A window, or what is left of it, as it is taken out to be sent. */
+export interface Piece extends WaitingWindow, Kept {
+  readonly id: number;
+  readonly entry: Entry;
+  /** Whose window it is: a number that whoever put it in gave. */
+  readonly label: number;
+  /** The place of each datum in the window as it was put in. */
+  readonly indexes: readonly number[];
+}
+
+/** A window of another process. */
+export interface Adopted extends WaitingWindow, Kept {
+  readonly label: number;
+  /** Monotonic: from when on it ages. */
+  readonly bornMs: number;
+}
+
+/** A window that left the outbox; delivered where at least one of its datums was. */
+export interface Gone extends Kept {
+  readonly id: number;
+  readonly isDelivered: boolean;
+}
+
+/**
+ * Closed windows that wait, packed: a default minute takes 128 bytes. They leave at either end or from
+ * the middle. Where there is no more room the oldest chunk of them is dropped.
+ */
+export class Outbox {
+  readonly #chunks: Chunks;
+  readonly #metrics = new MetricNumbers();
+  #windows = 0;
+  #ids = 0;
+
+  constructor(limitBytes: number) {
+    this.#chunks = new Chunks(limitBytes);
+  }
+
+  /** Windows that wait, wholly or in part. */
+  get windows(): number {
+    return this.#windows;
+  }
+
+  /** What the windows take, never more than the limit. */
+  get bytes(): number {
+    return this.#chunks.bytes;
+  }
+
+  /**
+   * Puts a window in as the newest.
+   *
+   * @param bornMs monotonic: from when on it ages
+   * @returns what was dropped for it, and it itself where it is larger than all the room
+   */
+  push(window: WaitingWindow, label: number, bornMs: number): readonly Gone[] {
+    this.#ids += 1;
+    const where = { id: this.#ids, segment: 0, record: 0 };
+    const size = sizeOf(window);
+    if (!this.#chunks.couldFit(size)) return [{ ...where, isDelivered: false }];
+    const dropped: Gone[] = [];
+    let chunk = this.#chunks.lastWith(size);
+    if (chunk === undefined) {
+      const slots = this.#chunks.sizeFor(size);
+      while (!this.#chunks.fits(slots)) {
+        const { oldest } = this.#chunks;
+        if (oldest === undefined) break;
+        dropped.push(...this.#drop(({ chunk }) => chunk === oldest));
+        this.#chunks.remove(oldest);
+      }
+      chunk = this.#chunks.add(slots, 'last');
+    }
+    this.#put(chunk, window, { ...where, bornMs, label });
+    return dropped;
+  }
+
+  /**
+   * Puts windows in as the oldest, in their order: those that another process left.
+   *
+   * @returns whether there was room for them; otherwise none is in
+   */
+  adopt(windows: readonly Adopted[]): boolean {
+    const slots = windows.reduce((sum, window) => sum + sizeOf(window), 0);
+    if (!this.#chunks.fits(slots)) return false;
+    if (slots === 0) return true;
+    const chunk = this.#chunks.add(slots, 'first');
+    for (const window of windows) {
+      this.#ids += 1;
+      this.#put(chunk, window, { ...window, id: this.#ids });
+    }
+    return true;
+  }
+
+  /** The newest window and then the oldest ones, as many datums of theirs as may go at once. */
+  batch(maxDatums: number): readonly Piece[] {
+    const newest = this.#chunks.newest();
+    if (newest === undefined) return [];
+    const first = this.#piece(newest, maxDatums);
+    const pieces = [first];
+    let room = maxDatums - first.data.length;
+    for (const entry of this.#chunks.waiting()) {
+      if (room === 0 || slotOf(entry, 'id') === first.id) break;
+      const piece = this.#piece(entry, room);
+      pieces.push(piece);
+      room -= piece.data.length;
+    }
+    return pieces;
+  }
+
+  /** Windows that are not on disk, oldest first. */
+  unkept(): readonly Piece[] {
+    const missing = [...this.#chunks.waiting()].filter((entry) => slotOf(entry, 'segment') === 0);
+    return missing.map((entry) => this.#piece(entry, Number.POSITIVE_INFINITY));
+  }
+
+  /** Notes where a window's record is. @returns false where the window waits no longer */
+  keep({ entry, id }: Piece, { segment, record }: Kept): boolean {
+    if (slotOf(entry, 'id') !== id || slotOf(entry, 'open') === 0) return false;
+    setSlot(entry, 'segment', segment);
+    setSlot(entry, 'record', record);
+    return true;
+  }
+
+  /**
+   * Decides about datums of a piece: delivered, or set aside. What was dropped meanwhile is let be.
+   *
+   * @param indexes their places in the window
+   * @returns the window, when nothing of it waits any more
+   */
+  settle(
+    { entry, id }: Piece,
+    indexes: ReadonlySet<number>,
+    isDelivered: boolean,
+  ): Gone | undefined {
+    const { slots } = entry.chunk;
+    const open = slotOf(entry, 'open');
+    if (slotOf(entry, 'id') !== id || open === 0) return undefined;
+    let settled = 0;
+    let index = 0;
+    for (const datum of packedData(slots, entry.at)) {
+      if (indexes.has(index) && !datum.isSettled) {
+        markSettled(slots, datum);
+        settled += 1;
+      }
+      index += 1;
+    }
+    if (isDelivered) setSlot(entry, 'delivered', slotOf(entry, 'delivered') + settled);
+    if (settled === open) return this.#leave(entry);
+    setSlot(entry, 'open', open - settled);
+    return undefined;
+  }
+
+  /** Drops what was born before an instant (monotonic), from the oldest on. */
+  expire(beforeMs: number): readonly Gone[] {
+    return this.#drop((entry) => slotOf(entry, 'born') < beforeMs);
+  }
+
+  /** Drops the windows whose records are in a segment: they are somebody else's now. */
+  release(segment: number): readonly Gone[] {
+    return this.#drop((entry) => slotOf(entry, 'segment') === segment);
+  }
+
+  #drop(which: (entry: Entry) => boolean): readonly Gone[] {
+    return [...this.#chunks.waiting()].filter(which).map((entry) => this.#leave(entry));
+  }
+
+  #put(chunk: Chunk, window: WaitingWindow, more: Parameters<typeof pack>[3]): void {
+    pack(chunk.slots, chunk.used, window, more, this.#metrics);
+    chunk.used += sizeOf(window);
+    chunk.live += 1;
+    this.#windows += 1;
+  }
+
+  #piece(entry: Entry, maxDatums: number): Piece {
+    const { slots } = entry.chunk;
+    const open = [...packedData(slots, entry.at)]
+      .map((datum, index) => ({ datum, index }))
+      .filter(({ datum }) => !datum.isSettled)
+      .slice(0, maxDatums);
+    return {
+      entry,
+      id: slotOf(entry, 'id'),
+      startMs: slotOf(entry, 'start'),
+      label: slotOf(entry, 'label'),
+      segment: slotOf(entry, 'segment'),
+      record: slotOf(entry, 'record'),
+      data: open.map(({ datum }) => unpack(slots, datum, this.#metrics)),
+      indexes: open.map(({ index }) => index),
+    };
+  }
+
+  #leave(entry: Entry): Gone {
+    const { chunk } = entry;
+    setSlot(entry, 'open', 0);
+    chunk.live -= 1;
+    this.#windows -= 1;
+    const gone = {
+      id: slotOf(entry, 'id'),
+      segment: slotOf(entry, 'segment'),
+      record: slotOf(entry, 'record'),
+      isDelivered: slotOf(entry, 'delivered') > 0,
+    };
+    if (chunk.live === 0) this.#chunks.tidy(chunk);
+    return gone;
+  }
+}

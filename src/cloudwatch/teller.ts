@@ -1,0 +1,83 @@
+import type { Log } from '../log.ts';
+import type { Loss } from './delivery.ts';
+import type { Outlook, Verdict } from './verdict.ts';
+
+/** One failure is a bad moment; so many in a row are a state worth a warning. */
+const WARN_FROM = 3;
+
+const TROUBLES: Readonly<Record<Exclude<Outlook, 'accepted'>, string>> = {
+  retry: 'publishing fails, windows wait',
+  throttled: 'publishing is throttled, windows wait',
+  tooLarge: 'a request is too large, the next are smaller',
+  invalid: 'the service does not take some of the data',
+  denied: 'publishing is refused, windows wait',
+  unready: 'cannot publish yet, windows wait',
+};
+
+/** Says how delivery goes: each change once, not each attempt. */
+export class Teller {
+  readonly #log: Log;
+  /** What to do about a code, where that is known. */
+  readonly #remedyFor: (code: string) => string | undefined;
+  #failures = 0;
+  /** The trouble that was said; empty where all is well. */
+  #said = '';
+  readonly #losses = new Map<Loss, number>();
+  #setAside = 0;
+
+  constructor(log: Log, remedyFor: (code: string) => string | undefined) {
+    this.#log = log;
+    this.#remedyFor = remedyFor;
+  }
+
+  published(datums: number, bytes: number, { requestId }: Verdict, windowsWaiting: number): void {
+    this.#log.info('published', { datums, bytes, requestId });
+    if (this.#said !== '') this.#log.warn('publishing again', { windowsWaiting });
+    this.#said = '';
+    this.#failures = 0;
+  }
+
+  failed({ outlook, code, message, requestId }: Verdict, windowsWaiting: number): void {
+    if (outlook === 'accepted') return;
+    this.#failures += 1;
+    const remedy = this.#remedyFor(code);
+    const fields = {
+      code,
+      reason: message,
+      ...(requestId === '' ? undefined : { requestId }),
+      ...(remedy === undefined ? undefined : { remedy }),
+      windowsWaiting,
+    };
+    // By the code: a service's message may hold the time, and be another one each time.
+    const state = `${outlook} ${code === 'NotReady' ? message : code}`;
+    const isMoment = outlook === 'retry' && this.#failures < WARN_FROM && this.#said === '';
+    if (state === this.#said) this.#log.debug(TROUBLES[outlook], fields);
+    else if (isMoment) this.#log.info('an attempt to publish failed, trying again', fields);
+    else {
+      this.#said = state;
+      this.#log[outlook === 'denied' ? 'error' : 'warn'](TROUBLES[outlook], fields);
+    }
+  }
+
+  lost(why: Loss): void {
+    this.#losses.set(why, (this.#losses.get(why) ?? 0) + 1);
+  }
+
+  setAside(datums: number): void {
+    this.#setAside += datums;
+  }
+
+  /** Says what was lost since it was called last, a line a reason. */
+  tellLosses(): void {
+    if (this.#setAside > 0) {
+      this.#log.warn('datums that the service does not take are given up', {
+        datums: this.#setAside,
+      });
+    }
+    for (const [why, windows] of this.#losses) {
+      this.#log.warn('windows are lost', { windows, why });
+    }
+    this.#setAside = 0;
+    this.#losses.clear();
+  }
+}

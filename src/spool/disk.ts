@@ -1,0 +1,109 @@
+import { constants } from 'node:fs';
+import {
+  type FileHandle,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  stat,
+  unlink,
+  utimes,
+} from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** When a file was last written or touched, and how long it is. */
+export interface Look {
+  readonly modifiedMs: number;
+  readonly bytes: number;
+}
+
+/** The one folder of a spool. All of it may reject with the system's error. */
+export interface Disk {
+  /** The names in it. */
+  list(): Promise<readonly string[]>;
+  /** All of a file's text. */
+  read(name: string): Promise<string>;
+  /** Makes a file that is not there yet; its name is on disk when it resolves. */
+  create(name: string): Promise<void>;
+  /** @param isSafe the text is on disk when it resolves, and not only with the system */
+  append(name: string, text: string, isSafe: boolean): Promise<void>;
+  /** The old name must be there; that of another process may be gone meanwhile (ENOENT). */
+  rename(from: string, to: string): Promise<void>;
+  remove(name: string): Promise<void>;
+  /** Says that its owner lives. ENOENT where it was taken away. */
+  touch(name: string, wallMs: number): Promise<void>;
+  look(name: string): Promise<Look>;
+  /** Gives back what it holds open. */
+  close(): Promise<void>;
+}
+
+/** Figures that say what a service does are nobody's business but the user's. */
+const FILE_MODE = 0o600;
+const FOLDER_MODE = 0o700;
+
+/** A folder of this machine, made where it is missing. Nothing is done before the first call. */
+export function openDisk(folder: string): Disk {
+  const handles = new Map<string, FileHandle>();
+  const pathOf = (name: string): string => join(folder, name);
+
+  async function handleOf(name: string): Promise<FileHandle> {
+    const known = handles.get(name);
+    if (known !== undefined) return known;
+    // Not created here: what another process took away stays away.
+    const handle = await open(pathOf(name), constants.O_WRONLY | constants.O_APPEND);
+    handles.set(name, handle);
+    return handle;
+  }
+
+  async function forget(name: string): Promise<void> {
+    const handle = handles.get(name);
+    handles.delete(name);
+    await handle?.close();
+  }
+
+  return {
+    async list() {
+      await mkdir(folder, { recursive: true, mode: FOLDER_MODE });
+      return readdir(folder);
+    },
+    async read(name) {
+      const handle = await open(pathOf(name), 'r');
+      try {
+        return await handle.readFile('utf8');
+      } finally {
+        await handle.close();
+      }
+    },
+    async create(name) {
+      await mkdir(folder, { recursive: true, mode: FOLDER_MODE });
+      handles.set(name, await open(pathOf(name), 'ax', FILE_MODE));
+      const directory = await open(folder, 'r');
+      try {
+        await directory.sync();
+      } finally {
+        await directory.close();
+      }
+    },
+    async append(name, text, isSafe) {
+      const handle = await handleOf(name);
+      await handle.appendFile(text);
+      if (isSafe) await handle.datasync();
+    },
+    async rename(from, to) {
+      await forget(from);
+      await rename(pathOf(from), pathOf(to));
+    },
+    async remove(name) {
+      await forget(name);
+      await unlink(pathOf(name));
+    },
+    touch: (name, wallMs) => utimes(pathOf(name), wallMs / 1000, wallMs / 1000),
+    async look(name) {
+      const { mtimeMs: modifiedMs, size: bytes } = await stat(pathOf(name));
+      return { modifiedMs, bytes };
+    },
+    async close() {
+      for (const name of [...handles.keys()]) await forget(name);
+    },
+  };
+}

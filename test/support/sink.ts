@@ -1,0 +1,68 @@
+import type { Place } from '../../src/aws/aws.ts';
+import { type Clock, systemClock } from '../../src/clock.ts';
+import { createPost } from '../../src/cloudwatch/post.ts';
+import { type CloudwatchOptions, CloudwatchSink } from '../../src/cloudwatch/sink.ts';
+import { createLog } from '../../src/log.ts';
+import type { ClosedWindow, Datum } from '../../src/metrics/aggregate.ts';
+import { placeAt } from './place.ts';
+import { said } from './said.ts';
+
+export const MINUTE = 60_000;
+export const PUBLICATION = {
+  namespace: 'Sink',
+  dimensions: [{ Name: 'ServiceName', Value: 's' }],
+  highResolution: false,
+} as const;
+
+export interface SinkRig {
+  readonly sink: CloudwatchSink;
+  /** Lines without their time. */
+  readonly logged: string[];
+}
+
+/** A sink that posts to a URL; all waits are drawn as none, unless `random` says otherwise. */
+export function sinkTo(url: string, over: Partial<CloudwatchOptions> = {}): SinkRig {
+  const clock: Clock = over.clock ?? systemClock();
+  const logged: string[] = [];
+  const log = createLog({
+    level: 'debug',
+    format: 'text',
+    clock,
+    write: (line) => logged.push(said(line).replace(/^\S+ /, '')),
+  });
+  const place = placeAt(url);
+  const locate = (): Promise<Place> => Promise.resolve(place);
+  const sink = new CloudwatchSink({
+    publication: PUBLICATION,
+    resolve: (dimensions) => Promise.resolve(dimensions),
+    prepare: () => Promise.resolve({ endpoint: url }),
+    post: createPost({ locate, clock, userAgent: 'test/1' }),
+    periodMs: MINUTE,
+    jitterMs: 0,
+    bufferBytes: 4 * 1024 * 1024,
+    openSpool: undefined,
+    health: () => undefined,
+    remedyFor: () => undefined,
+    clock,
+    log,
+    random: () => 0,
+    ...over,
+  });
+  return { sink, logged };
+}
+
+export function datumOf(values: readonly number[], counts?: readonly number[]): Datum {
+  const common = {
+    name: 'CPUUtilization',
+    unit: 'Percent',
+    samples: 1,
+    least: 0,
+    most: 1,
+  } as const;
+  return counts === undefined ? { ...common, values } : { ...common, values, counts };
+}
+
+/** A window with one datum, or those given. */
+export function windowAt(startMs: number, data: readonly Datum[]): ClosedWindow {
+  return { startMs, endMs: startMs + MINUTE, samples: 1, data };
+}
