@@ -9,7 +9,7 @@ import {
   MAX_DIMENSIONS,
 } from './cloudwatch/limits.ts';
 import { isToken, TOKENS } from './dimensions.ts';
-import { ConfigError } from './errors.ts';
+import { ConfigError, shownUrl } from './errors.ts';
 import { type Environment, type Flag, type FlagTable, Settings, type Switch } from './flags.ts';
 import { LEVELS, type Level } from './log.ts';
 import { CATALOG, type Metric, namedMetrics, type Statistics } from './metrics/catalog.ts';
@@ -152,6 +152,7 @@ const endpointUrl: Flag<URL> = {
   fallback: 'AWS_ENDPOINT_URL_CLOUDWATCH, AWS_ENDPOINT_URL, the profile’s, the region’s own',
   meaning: 'where CloudWatch answers',
   expected: ENDPOINT_EXPECTED,
+  shown: shownUrl,
   parse: parseEndpoint,
 };
 

@@ -16,10 +16,14 @@ export class ConfigError extends Error {
   }
 }
 
-/** A text as it may be repeated to whoever wrote it: without a password in a URL. */
+/** A text as it may be repeated to whoever wrote it. */
 export function shownText(text: string): string {
-  const shown = text.replace(/(?<=:\/\/)[^/@\s]*@/g, '…@');
-  return shown.length > LONGEST_SHOWN ? `${shown.slice(0, LONGEST_SHOWN)}…` : shown;
+  return text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}…` : text;
+}
+
+/** What was meant as a URL, without all that may be a password: before the last @, and in the query. */
+export function shownUrl(text: string): string {
+  return shownText(text.replace(/^.*@/s, '…@').replace(/\?.*$/s, '?…'));
 }
 
 /** A file whose text is not what the kernel (or a tool) writes there. */

@@ -17,6 +17,8 @@ export interface Flag<Value> {
   readonly meaning: string;
   /** What a good value is, for the error. */
   readonly expected: string;
+  /** How a bad value may be repeated, where it may hold a password. */
+  shown?(text: string): string;
   /** The value of a text, or nothing where the text is no good. */
   parse(text: string): Value | undefined;
 }
@@ -126,7 +128,8 @@ export class Settings {
 function parsed<Value>(flag: Flag<Value>, { origin, text }: Given): Value {
   const value = flag.parse(text);
   if (value === undefined) {
-    throw new ConfigError(origin, `got "${shownText(text)}", expected ${flag.expected}`);
+    const shown = (flag.shown ?? shownText)(text);
+    throw new ConfigError(origin, `got "${shown}", expected ${flag.expected}`);
   }
   return value;
 }

@@ -56,7 +56,7 @@ const ARROWS: Readonly<Record<string, string>> = {
   spool: 'clock cloudwatch errors log metrics/catalog node:crypto node:fs node:path',
 
   // Knows nothing of metrics.
-  aws: 'clock errors files log metadata net node:child_process node:crypto node:path node:process',
+  aws: 'clock errors files log metadata net node:child_process node:crypto node:path node:process node:stream',
   'aws/sign': 'aws/credentials aws4',
   // A leaf, for sources, dimensions and aws alike.
   metadata: 'clock errors net',

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterEach, describe, test } from 'node:test';
 import { ADVICE, type Advice } from '../src/advice.ts';
 import { check, type Finding } from '../src/check.ts';
+import type { Clock } from '../src/clock.ts';
 import { createPost } from '../src/cloudwatch/post.ts';
 import { judge, type Verdict } from '../src/cloudwatch/verdict.ts';
 import {
@@ -20,6 +21,7 @@ import {
   stsXml,
 } from './support/aws.ts';
 import { CREDENTIALS, REGION, startCloudwatch } from './support/cloudwatch.ts';
+import { hurriedClock } from './support/elsewhere.ts';
 import { AGENT, runAgent, start } from './support/program.ts';
 import { startProxy } from './support/proxy.ts';
 import { said } from './support/said.ts';
@@ -122,6 +124,10 @@ describe('where all is well', () => {
 describe('what is in the way is said with what to do about it', () => {
   const hidden = { AWS_EC2_METADATA_DISABLED: 'true' };
   const task = { ECS_CONTAINER_METADATA_URI_V4: 'http://169.254.170.2/v4/id' };
+  const WEB = {
+    AWS_ROLE_ARN: 'arn:aws:iam::1:role/agent',
+    AWS_WEB_IDENTITY_TOKEN_FILE: 'HOME/jwt',
+  };
   type Case = [what: string, scene: Scene, step: string, advice: Advice, exit: number];
   const cases: Case[] = [
     [
@@ -165,6 +171,34 @@ describe('what is in the way is said with what to do about it', () => {
         1,
       ],
     ),
+    [
+      'a web identity that STS refuses, in an ECS task, which has nothing to do with its role',
+      {
+        environment: { ...hidden, ...task, ...WEB },
+        files: { jwt: 'token-of-jwt' },
+        replies: { ...GOOD, [STS]: [400, errorXml('InvalidIdentityToken')] },
+      },
+      'credentials',
+      'credentials',
+      1,
+    ],
+    [
+      'a web identity without its file, in an ECS task',
+      { environment: { ...hidden, ...task, ...WEB }, replies: GOOD },
+      'credentials',
+      'credentials',
+      1,
+    ],
+    [
+      'a page in the place of STS, which is a warning',
+      {
+        environment: KEYS,
+        replies: { ...GOOD, [STS]: [200, '<html><body>Please log in</body></html>'] },
+      },
+      'identity',
+      'sts',
+      0,
+    ],
     [
       'a broken config file',
       { files: { config: '[default\nsecret-of-FILE' } },
@@ -232,6 +266,42 @@ describe('what is in the way is said with what to do about it', () => {
     });
   }
 
+  test('a page in the place of STS is no identity', async () => {
+    const replies: Replies = { ...GOOD, [STS]: '<html><body><Arn></Arn></body></html>' };
+    const { of } = await walk({ environment: KEYS, replies });
+    const { mark, text } = of('identity') ?? assert.fail();
+    assert.deepEqual(
+      [mark, text],
+      ['warn', 'STS answered GetCallerIdentity, but with something else'],
+    );
+  });
+
+  /** The time of a step, and that of a process. */
+  const [STEP_MS, PROCESS_MS] = [30_000, 60_000];
+  for (const [what, ended, text] of [
+    ['the step', STEP_MS, 'it took too long to find out'],
+    ['the process', PROCESS_MS, 'credential_process was stopped: too slow or too long'],
+  ] as const) {
+    test(`a slow credential_process, by the limit of ${what}, is no matter of hops`, async () => {
+      const { after, ...rest } = hurriedClock(NOW_MS);
+      const limits = new Map<number, () => void>();
+      const clock: Clock = {
+        ...rest,
+        after(delayMs, task) {
+          limits.set(delayMs, task);
+          // The process is there: time is up for one of them.
+          if (delayMs === PROCESS_MS) after(0, () => limits.get(ended)?.());
+          return delayMs === PROCESS_MS ? () => undefined : after(delayMs, task);
+        },
+      };
+      closing.push(() => limits.get(PROCESS_MS)?.());
+      const files = { config: '[default]\ncredential_process = sleep 20' };
+      const { exit, of } = await walk({ files, clock, replies: GOOD });
+      const { advice, text: told } = of('credentials') ?? assert.fail();
+      assert.deepEqual([exit, advice, told], [1, 'credentials', text]);
+    });
+  }
+
   for (const [code, advice] of [
     ['AccessDenied', 'denied'],
     ['InvalidClientTokenId', 'unknownKey'],
@@ -257,6 +327,7 @@ describe('what is in the way is said with what to do about it', () => {
 });
 
 describe('the built agent', () => {
+  const PUBLISH = ['--check-publish', '--namespace', 'Checked', '--service', 'checked'];
   const SILENT = { AWS_MAX_ATTEMPTS: '1', AWS_REGION: REGION, ...KEYS };
 
   /** Runs `--check --log-format json`. */
@@ -291,7 +362,6 @@ describe('the built agent', () => {
   test('says for people what it found, and publishes one datum where asked', async () => {
     const cloudwatch = await startCloudwatch();
     closing.push(() => cloudwatch.close());
-    const argv = ['--check-publish', '--namespace', 'Checked', '--service', 'checked'];
     const environment = {
       AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
       AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
@@ -300,7 +370,7 @@ describe('the built agent', () => {
       AWS_ENDPOINT_URL_STS: await mute(),
       AWS_MAX_ATTEMPTS: '1',
     };
-    const { code, stdout } = await runAgent(argv, { environment });
+    const { code, stdout } = await runAgent(PUBLISH, { environment });
     assert.equal(code, 0);
     assert.match(stdout, /^ok {3}region {6}us-east-1, by AWS_REGION$/m);
     assert.match(stdout, /^ok {3}clock {7}right to [01] s$/m);
@@ -310,6 +380,61 @@ describe('the built agent', () => {
     assert.equal(cloudwatch.accepted.length, 1);
     const [datum] = cloudwatch.accepted[0]?.data ?? [];
     assert.deepEqual([datum?.MetricName, datum?.Value], ['AgentCheck', 1]);
+  });
+
+  test('answers the tokens of dimensions before it sends', async () => {
+    const cloudwatch = await startCloudwatch();
+    closing.push(() => cloudwatch.close());
+    const paths: string[] = [];
+    const imds = createServer(({ method, url = '' }, response) => {
+      paths.push(`${method} ${url}`);
+      response.end(method === 'PUT' ? 'tok' : 'i-0123456789');
+    });
+    const environment = {
+      AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
+      AWS_REGION: REGION,
+      AWS_ENDPOINT_URL_CLOUDWATCH: cloudwatch.url,
+      AWS_ENDPOINT_URL_STS: await mute(),
+      AWS_MAX_ATTEMPTS: '1',
+      AWS_EC2_METADATA_SERVICE_ENDPOINT: `http://127.0.0.1:${await listening(imds)}`,
+    };
+    const argv = [...PUBLISH, '--dimension', 'Az=@instance-id'];
+    const { code, stdout } = await runAgent(argv, { environment });
+    assert.equal(code, 0, stdout);
+    const { Dimensions = [] } = cloudwatch.accepted[0]?.data[0] ?? {};
+    const values = Object.fromEntries(Dimensions.map(({ Name, Value }) => [Name, Value]));
+    assert.deepEqual(values, { ServiceName: 'checked', Az: 'i-0123456789' });
+    assert.deepEqual(paths, ['PUT /latest/api/token', 'GET /latest/meta-data/instance-id']);
+  });
+
+  test('a token that has no answer yet is what publishing fails by, and nothing is sent', async () => {
+    const cloudwatch = await startCloudwatch();
+    closing.push(() => cloudwatch.close());
+    const imds = createServer(({ method }, response) => {
+      response.writeHead(method === 'PUT' ? 200 : 404).end('tok');
+    });
+    const url = `http://127.0.0.1:${await listening(imds)}`;
+    const { code, of } = await checked(
+      {
+        AWS_ENDPOINT_URL_CLOUDWATCH: cloudwatch.url,
+        AWS_ENDPOINT_URL_STS: await mute(),
+        AWS_EC2_METADATA_SERVICE_ENDPOINT: url,
+      },
+      [...PUBLISH, '--dimension', 'Az=@instance-id'],
+    );
+    assert.equal(code, 1);
+    assert.equal(of('publishing')['mark'], 'FAIL');
+    assert.match(of('publishing')['text'] ?? '', /nothing answers for @instance-id$/);
+    assert.equal(cloudwatch.accepted.length, 0);
+  });
+
+  test('a token that can never have one is a setting, and nothing is asked', async () => {
+    const argv = [...PUBLISH, '--dimension', 'Az=@instance-id'];
+    const environment = { ...SILENT, AWS_EC2_METADATA_DISABLED: 'true' };
+    const { code, stdout, stderr } = await runAgent(argv, { environment });
+    assert.deepEqual([code, stdout], [2, '']);
+    assert.match(stderr, /--dimension: got Az=@instance-id, but here AWS_EC2_METADATA_DISABLED is/);
   });
 
   test('with --explain says all about the sources as well', async () => {

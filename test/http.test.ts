@@ -6,6 +6,9 @@ import { codeOf } from '../src/errors.ts';
 import { createHttpClient, type HttpClient, type HttpRequest } from '../src/net/http.ts';
 import { lookup } from '../src/net/lookup.ts';
 
+/** Of a test whose request has a minute: what waits for that fails. */
+const ENDS = { timeout: 5000 };
+
 const cleanups: (() => void)[] = [];
 afterEach(() => {
   for (const clean of cleanups.splice(0)) clean();
@@ -113,6 +116,44 @@ describe('the HTTP client', () => {
     const failure = await failureOf(client().send(post(url, { signal: stop.signal })));
     assert.equal(failure, 'ABORT_ERR');
   });
+
+  test('by a signal that was given before, nothing is sent', ENDS, async () => {
+    let asked = 0;
+    const { url } = await serve((_, response) => {
+      asked += 1;
+      response.end();
+    });
+    const http = client();
+    assert.equal(
+      await failureOf(http.send(post(url, { signal: AbortSignal.abort() }))),
+      'ABORT_ERR',
+    );
+    assert.equal((await http.send(post(url))).status, 200);
+    assert.equal(asked, 1);
+  });
+
+  for (const [what, bytes, code] of [
+    [
+      'that changes the protocol',
+      'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
+      'ECONNRESET',
+    ],
+    [
+      'whose headers have no end',
+      `HTTP/1.1 200 OK\r\n${'a: b\r\n'.repeat(10_000)}`,
+      'HPE_HEADER_OVERFLOW',
+    ],
+  ] as const) {
+    test(`an answer ${what} is a failure at once`, ENDS, async () => {
+      const server = createTcpServer((socket) => {
+        socket.on('error', () => socket.destroy());
+        socket.once('data', () => socket.write(bytes));
+      });
+      const url = new URL(`http://127.0.0.1:${await listening(server)}/`);
+      cleanups.push(() => server.close());
+      assert.equal(await failureOf(client().send(post(url, { timeoutMs: 60_000 }))), code);
+    });
+  }
 
   test('an answer that is cut is a failure and no short answer', async () => {
     const { url } = await serve((request, response) => {

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
 import { after, afterEach, beforeEach, describe, test } from 'node:test';
 import { type Cloudwatch, CREDENTIALS, REGION, startCloudwatch } from './support/cloudwatch.ts';
-import { serviceUnavailable, stall, wrongRoot } from './support/faults.ts';
+import { refusal, serviceUnavailable, stall, wrongRoot } from './support/faults.ts';
 import { AGENT, type Program, runAgent, start, startAgent } from './support/program.ts';
 import { makeRoot, type Root } from './support/root.ts';
 
@@ -121,6 +123,48 @@ describe('publishing', () => {
     assert.equal(cloudwatch.accepted.length, 1);
   });
 
+  test('instance metadata that answers after two seconds costs no sample', async () => {
+    const role = {
+      Code: 'Success',
+      AccessKeyId: CREDENTIALS.accessKeyId,
+      SecretAccessKey: CREDENTIALS.secretAccessKey,
+      Token: 'token-of-role',
+      Expiration: new Date(Date.now() + 3_600_000).toISOString(),
+    };
+    cloudwatch.credentials.splice(0, 1, { ...CREDENTIALS, sessionToken: role.Token });
+    const answers: Readonly<Record<string, string>> = {
+      '/latest/meta-data/iam/security-credentials/': 'role',
+      '/latest/meta-data/iam/security-credentials/role': JSON.stringify(role),
+    };
+    const imds = createHttpServer(({ url = '' }, response) => {
+      const answer = answers[url];
+      if (answer !== undefined) response.end(answer);
+      else setTimeout(() => response.end('tok'), 2000);
+    });
+    imds.listen(0, '127.0.0.1');
+    await once(imds, 'listening');
+    after(() => imds.close());
+    const address = imds.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    const { code, stderr } = await runAgent(
+      [...NAMES, '--once', '--period', '3', '--interval', '0.5', '--metrics', 'SampleCount'],
+      {
+        environment: {
+          AWS_REGION: REGION,
+          AWS_ENDPOINT_URL: cloudwatch.url,
+          AWS_EC2_METADATA_SERVICE_ENDPOINT: `http://127.0.0.1:${port}`,
+          AWS_METADATA_SERVICE_TIMEOUT: '5',
+        },
+      },
+    );
+    assert.deepEqual([code, stderr], [0, '']);
+    // The last one is taken at the end of the period, by the tick or by the stop.
+    assert.deepEqual(
+      cloudwatch.accepted.map(({ data }) => data.map(({ Value }) => Value)),
+      [[6]],
+    );
+  });
+
   test('with a session token, over an environment twin for every needed flag', async () => {
     const sessionToken = 'token/with+signs==';
     cloudwatch.credentials.splice(0, 1, { ...CREDENTIALS, sessionToken });
@@ -167,6 +211,23 @@ describe('when publishing fails', () => {
       environment: environment(),
     });
     assert.deepEqual([code, cloudwatch.accepted.length, cloudwatch.requests.length], [0, 1, 3]);
+  });
+
+  test('credentials that have expired are said once, not per attempt, and the window gets through', async () => {
+    const message = 'The security token included in the request is expired';
+    cloudwatch.play(...Array(3).fill(refusal(403, 'ExpiredToken', message)));
+    const { code, stderr } = await runAgent([...NAMES, '--once', '--period', '1'], {
+      environment: environment(),
+    });
+    assert.deepEqual(
+      cloudwatch.requests.map(({ status }) => status),
+      [403, 403, 403, 200],
+    );
+    assert.deepEqual([code, cloudwatch.accepted.length], [0, 1]);
+    const lines = stderr.trimEnd().split('\n');
+    assert.equal(lines.length, 2, stderr);
+    assert.match(lines[0] ?? '', / warn cannot publish yet, windows wait code=ExpiredToken /);
+    assert.match(lines[1] ?? '', / warn publishing again /);
   });
 
   test('a service that stays down loses the window at the end: exit 1, and the reason on stderr', async () => {

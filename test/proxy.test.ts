@@ -1,13 +1,24 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:https';
-import { connect, createServer as createTcpServer, type Socket } from 'node:net';
+import { connect, createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import type { TLSSocket } from 'node:tls';
+import { inspect } from 'node:util';
+import type { Place } from '../src/aws/aws.ts';
+import { systemClock } from '../src/clock.ts';
+import { createPost } from '../src/cloudwatch/post.ts';
 import { ConfigError, codeOf } from '../src/errors.ts';
-import { createHttpClient, type HttpAnswer, type HttpClient } from '../src/net/http.ts';
+import {
+  createHttpClient,
+  type HttpAnswer,
+  type HttpClient,
+  type HttpRequest,
+} from '../src/net/http.ts';
 import { routeBy } from '../src/net/proxy.ts';
+import { placeAt } from './support/place.ts';
 import { type ProxyOptions, startProxy, type TestProxy } from './support/proxy.ts';
+import { said } from './support/said.ts';
 import { selfSigned } from './support/tls.ts';
 
 const closing: (() => void)[] = [];
@@ -55,11 +66,41 @@ function clientBy(environment: Record<string, string>, trust: string | undefined
   return client;
 }
 
-function get(client: HttpClient, url: string, timeoutMs = 5000): Promise<HttpAnswer> {
+function get(
+  client: HttpClient,
+  url: string,
+  timeoutMs = 5000,
+  more: Partial<HttpRequest> = {},
+): Promise<HttpAnswer> {
   const { signal } = new AbortController();
-  return client.send({ method: 'GET', url: new URL(url), headers: {}, timeoutMs, signal });
+  return client.send({ method: 'GET', url: new URL(url), headers: {}, timeoutMs, signal, ...more });
 }
 
+/** A server that takes connections and says nothing. */
+async function silence(): Promise<{ port: number; server: Server; held: Socket[] }> {
+  const held: Socket[] = [];
+  const server = createTcpServer((socket) => {
+    held.push(socket);
+    // What is read tells the socket of its end, too.
+    socket.on('error', () => socket.destroy()).resume();
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  closing.push(() => {
+    for (const socket of held) socket.destroy();
+    server.close();
+  });
+  return { port: typeof address === 'object' && address !== null ? address.port : 0, server, held };
+}
+
+function codeFrom(answer: Promise<HttpAnswer>): Promise<string | undefined> {
+  return answer.then(() => 'no failure', codeOf);
+}
+
+/** Of a test whose request has a minute: what waits for that fails. */
+const ENDS = { timeout: 5000 };
+const MINUTE_MS = 60_000;
+const SOON_MS = 100;
 /** A name that no resolver knows: only a proxy leads there. */
 const HOST = 'https://cloudwatch.test/';
 
@@ -136,6 +177,55 @@ describe('a proxy', () => {
   });
 });
 
+describe('a proxy that takes a connection and stays silent', () => {
+  const limits: [what: string, url: string, more: Partial<HttpRequest>, code: string][] = [
+    ['the time for a connection', HOST, { connectMs: SOON_MS }, 'CONNECT_TIMEOUT'],
+    ['the time for everything', HOST, { timeoutMs: SOON_MS }, 'CONNECT_TIMEOUT'],
+    ['the time of plain HTTP', 'http://cloudwatch.test/', { timeoutMs: SOON_MS }, 'TIMEOUT'],
+    ['a signal given before', HOST, { signal: AbortSignal.abort() }, 'ABORT_ERR'],
+  ];
+  for (const [what, url, more, code] of limits) {
+    test(`does not keep a request beyond ${what}`, ENDS, async () => {
+      const { port: at, held } = await silence();
+      const proxy = `http://127.0.0.1:${at}`;
+      const client = clientBy({ https_proxy: proxy, http_proxy: proxy });
+      assert.equal(await codeFrom(get(client, url, MINUTE_MS, more)), code);
+      assert.ok(held.every(({ bytesWritten }) => bytesWritten === 0));
+    });
+  }
+
+  test(
+    'does not keep a request that is given up, and may say later what it likes',
+    ENDS,
+    async () => {
+      for (const late of ['', 'HTTP/1.1 502 Bad Gateway\r\n\r\n', 'HTTP/1.1 200 OK\r\n\r\n']) {
+        const { port: at, server, held } = await silence();
+        const stop = new AbortController();
+        const client = clientBy({ https_proxy: `http://127.0.0.1:${at}` });
+        const failing = codeFrom(get(client, HOST, MINUTE_MS, { signal: stop.signal }));
+        if (held.length === 0) await once(server, 'connection');
+        stop.abort();
+        assert.equal(await failing, 'ABORT_ERR');
+        const [socket] = held;
+        socket?.end(late);
+        if (socket?.closed === false) await once(socket, 'close');
+      }
+    },
+  );
+});
+
+test('a 407 during publishing makes the window wait, for it is a setting', async () => {
+  const proxy = await proxyOf({ user: 'me:secret-of-PROXY' });
+  const http = clientBy({ https_proxy: `http://me:secret-of-WRONG@127.0.0.1:${proxy.port}` });
+  const locate = (): Promise<Place> => Promise.resolve({ ...placeAt(HOST), http });
+  const post = createPost({ locate, clock: systemClock(), userAgent: 'test/1' });
+  const page = { body: 'Action=PutMetricData&Version=2010-08-01', datums: 1 };
+  const verdict = said(await post(page, 5000, new AbortController().signal));
+  assert.deepEqual([verdict.outlook, verdict.code], ['unready', 'https_proxy']);
+  assert.doesNotMatch(inspect(verdict), /secret-of/);
+  assert.equal(proxy.asked.length, 1);
+});
+
 describe('the way to a URL', () => {
   const P = 'http://proxy:3128';
   const rows: [environment: Record<string, string>, url: string, proxy: string | undefined][] = [
@@ -175,6 +265,9 @@ describe('the way to a URL', () => {
     ['10.0.0.0/8', 'https://11.1.2.3/', false],
     ['10.0.0.0/33', 'https://10.1.2.3/', false],
     ['10.0.0.0/8', host, false],
+    ['10.0.0.0/', 'https://10.0.0.0/', false],
+    ['10.0.0.0/', 'https://10.1.2.3/', false],
+    ['0.0.0.0/', 'https://10.1.2.3/', false],
     ['fd12::/16', 'https://[fd12::1]/', true],
     ['fd12::/16', 'https://10.1.2.3/', false],
     ['10.1.2.3', 'https://10.1.2.3/', true],
@@ -194,15 +287,29 @@ describe('the way to a URL', () => {
     });
   }
 
+  /** A setting’s error, and nothing of the URL in it, nor in what caused it. */
+  function isMute(error: unknown): true {
+    assert.ok(error instanceof ConfigError);
+    assert.doesNotMatch(inspect(error, { depth: 9 }), /secret-of-proxy|us%er|u:%/);
+    return true;
+  }
+
   for (const proxy of ['socks5://h:1', 'ftp://h', 'http://', 'http://h:port']) {
     test(`a proxy of ${proxy} is refused, without what it holds`, () => {
       const secret = proxy.replace('://', '://user:secret-of-proxy@');
-      assert.throws(
-        () => routeBy({ HTTPS_PROXY: secret })(new URL(host)),
-        (error) => error instanceof ConfigError && !error.message.includes('secret-of-proxy'),
-      );
+      assert.throws(() => routeBy({ HTTPS_PROXY: secret })(new URL(host)), isMute);
     });
   }
+
+  test('a user that is not percent-encoded is refused, and nothing of it is told', () => {
+    for (const proxy of [
+      'http://us%er:secret-of-proxy@h',
+      'http://u:secret-of-proxy%@h',
+      'u:%@h:1',
+    ]) {
+      assert.throws(() => routeBy({ HTTPS_PROXY: proxy })(new URL(host)), isMute);
+    }
+  });
 });
 
 describe('TLS', () => {
@@ -231,17 +338,19 @@ describe('TLS', () => {
   });
 
   test('a handshake that never ends is a connection that never came', async () => {
-    const held: Socket[] = [];
-    const silent = createTcpServer((socket) => held.push(socket)).listen(0, '127.0.0.1');
-    await once(silent, 'listening');
-    const address = silent.address();
-    const at = typeof address === 'object' && address !== null ? address.port : 0;
-    const failure = await get(clientBy({}), `https://127.0.0.1:${at}/`, 100).catch(
-      (error: unknown) => error,
-    );
-    assert.equal(codeOf(failure), 'CONNECT_TIMEOUT');
-    for (const socket of held) socket.destroy();
-    silent.close();
+    const { port: at } = await silence();
+    const code = await codeFrom(get(clientBy({}), `https://127.0.0.1:${at}/`, 100));
+    assert.equal(code, 'CONNECT_TIMEOUT');
+  });
+
+  test('one that hangs inside a tunnel is, too', ENDS, async () => {
+    const { port: at, held } = await silence();
+    const proxy = await proxyOf({ port: at });
+    const client = clientBy({ https_proxy: `http://127.0.0.1:${proxy.port}` });
+    const code = await codeFrom(get(client, HOST, MINUTE_MS, { connectMs: SOON_MS }));
+    assert.equal(code, 'CONNECT_TIMEOUT');
+    assert.deepEqual(proxy.asked, ['CONNECT cloudwatch.test:443']);
+    assert.equal(held.length, 1);
   });
 
   test('TLS 1.1 is refused', async () => {

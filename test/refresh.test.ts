@@ -19,6 +19,8 @@ interface Bench {
   asked(): number;
   /** What comes next; the last one comes for ever. */
   give(...gifts: Gift[]): void;
+  /** What was told of old credentials that are used, and of the end of that. */
+  readonly told: unknown[];
   /** The key that is handed out now: `key-1` for the first gift. */
   get(): Promise<string>;
 }
@@ -33,10 +35,13 @@ function benchOf(
   const clock = drivenClock(START_MS);
   let gifts: Gift[] = [];
   let asked = 0;
+  const told: unknown[] = [];
   const source = createRefresh({
     clock,
     nowMs: clock.wallMs,
     random: () => random,
+    onFallBack: (error) => told.push(error),
+    onRecovery: () => told.push('recovered'),
     ...(advisoryMs === undefined ? {} : { advisoryMs }),
     async load() {
       asked += 1;
@@ -56,6 +61,7 @@ function benchOf(
   return {
     clock,
     source,
+    told,
     asked: () => asked,
     give: (...next) => {
       gifts = next;
@@ -316,5 +322,63 @@ describe('beyond those', () => {
     clock.advance(90_000);
     await assert.rejects(waiting, OUTAGE);
     assert.equal(clock.pending(), 0);
+  });
+});
+
+describe('that old credentials are used', () => {
+  const BACKOFF = 601 * SECOND;
+
+  test('is told once while it lasts, with its first reason, and so is its end', async () => {
+    const bench = await held(ADVISORY);
+    const another = new AwsError('HTTP 500', 'another failure', { again: true });
+    bench.give(OUTAGE, another, OUTAGE, OK);
+    for (let attempt = 0; attempt < 3; attempt += 1) {
+      assert.equal(await bench.get(), 'key-1');
+      assert.equal(await bench.get(), 'key-1');
+      assert.deepEqual(bench.told, [OUTAGE]);
+      bench.clock.advance(BACKOFF);
+    }
+    assert.equal(await bench.get(), 'key-5');
+    assert.equal(await bench.get(), 'key-5');
+    assert.deepEqual([bench.told, bench.asked()], [[OUTAGE, 'recovered'], 5]);
+  });
+
+  test('is told anew when it comes anew', async () => {
+    const bench = await held(ADVISORY);
+    for (let time = 1; time <= 2; time += 1) {
+      bench.give(OUTAGE, OK);
+      await bench.get();
+      bench.clock.advance(BACKOFF);
+      await bench.get();
+      assert.equal(bench.told.length, 2 * time);
+      bench.clock.advance(ADVISORY * SECOND);
+    }
+  });
+
+  test('is told of a source that hands out what has expired, and not as renewed each time', async () => {
+    const bench = await held(EXPIRED);
+    bench.give(STALE, STALE, OK);
+    for (let attempt = 0; attempt < 2; attempt += 1) {
+      assert.equal(await bench.get(), 'key-1');
+      bench.clock.advance(BACKOFF);
+    }
+    assert.equal(await bench.get(), 'key-4');
+    const [first, ...rest] = bench.told;
+    assert.ok(first instanceof AwsError && first.code === 'Expired');
+    assert.deepEqual(rest, ['recovered']);
+  });
+
+  test('is not told while all is well, nor where there are none to use', async () => {
+    const bench = await held(ADVISORY);
+    bench.give(OK);
+    await bench.get();
+    bench.clock.advance(ADVISORY * SECOND);
+    bench.give(FINAL);
+    await assert.rejects(bench.get(), FINAL);
+    const without = benchOf();
+    without.give(OUTAGE, OK);
+    await assert.rejects(without.get(), OUTAGE);
+    await without.get();
+    assert.deepEqual([bench.told, without.told], [[], []]);
   });
 });

@@ -1,5 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
-import { kill } from 'node:process';
+import process from 'node:process';
+import type { Readable } from 'node:stream';
 import { AwsError, codeOf } from '../errors.ts';
 import type { Provided } from './credentials.ts';
 import { foreignText } from './foreign.ts';
@@ -34,19 +35,30 @@ export async function fromCommand(
       reject(new AwsError('CredentialProcess', `credential_process ${how}${words}`));
     };
     const stop = (): void => {
-      killGroup(child);
+      killIt();
       fail('was stopped: too slow or too long');
     };
     const cancel = clock.after(TIMEOUT_MS, stop);
+    const killIt = (): void => killGroup(child);
+    process.once('exit', killIt);
+    const end = (): void => {
+      cancel();
+      process.off('exit', killIt);
+    };
+    child.once('error', (error) => {
+      end();
+      fail(`cannot be started: ${error.message}`);
+    });
     for (const name of ['stdout', 'stderr'] as const) {
-      child[name].setEncoding('utf8').on('data', (piece: string) => {
+      // Without a file descriptor left Node makes no stream, whatever the types say.
+      const stream: Readable | undefined = child[name];
+      stream?.setEncoding('utf8').on('data', (piece: string) => {
         output[name] += piece;
         if (output[name].length > MAX_BYTES) stop();
       });
     }
-    child.once('error', (error) => fail(`cannot be started: ${error.message}`));
     child.once('close', (code, signal) => {
-      cancel();
+      end();
       if (code === 0) resolve(output.stdout);
       else fail(`ended with ${code ?? signal}`);
     });
@@ -64,7 +76,7 @@ export async function fromCommand(
 
 function killGroup(child: ChildProcess): void {
   try {
-    if (child.pid !== undefined) kill(-child.pid, 'SIGKILL');
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
   } catch (error) {
     // On Windows there are no groups; elsewhere it ended just now.
     if (codeOf(error) === undefined) throw error;

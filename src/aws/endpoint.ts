@@ -1,4 +1,4 @@
-import { ConfigError, shownText } from '../errors.ts';
+import { ConfigError, shownUrl } from '../errors.ts';
 import type { Setting } from '../metadata/imds.ts';
 
 /**
@@ -84,10 +84,7 @@ export function configuredEndpoint(
       setting('', 'endpoint_url'));
   const custom = flag ?? (text === undefined ? undefined : parseEndpoint(text));
   if (custom === undefined && text !== undefined) {
-    throw new ConfigError(
-      'endpoint_url',
-      `got "${shownText(text)}", expected ${ENDPOINT_EXPECTED}`,
-    );
+    throw new ConfigError('endpoint_url', `got "${shownUrl(text)}", expected ${ENDPOINT_EXPECTED}`);
   }
   const fips = isTrue(setting, 'AWS_USE_FIPS_ENDPOINT') || isFipsRegion;
   const dualStack = isTrue(setting, 'AWS_USE_DUALSTACK_ENDPOINT');

@@ -12,7 +12,7 @@ export interface Bookkeeper {
   delivered(gone: Gone): void;
   lost(gone: Gone, why: Loss): void;
   /** Some of a window's datums are settled, others still wait. */
-  partly(piece: Piece, indexes: ReadonlySet<number>): void;
+  partly(piece: Piece): void;
   /** Datums that the service will not take. */
   setAside(datums: number): void;
 }
@@ -183,10 +183,9 @@ export class Delivery {
   }
 
   #settle(piece: Piece, indexes: ReadonlySet<number>, isDelivered: boolean): void {
-    const isHere = !this.#limbo.some(({ id }) => id === piece.id);
-    const gone = isHere ? this.#outbox.settle(piece, indexes, isDelivered) : undefined;
+    const gone = this.#outbox.settle(piece, indexes, isDelivered);
     if (gone?.isDelivered === true) this.#bookkeeper.delivered(gone);
     else if (gone !== undefined) this.#bookkeeper.lost(gone, 'refused');
-    else if (isHere) this.#bookkeeper.partly(piece, indexes);
+    else if (!this.#limbo.some(({ id }) => id === piece.id)) this.#bookkeeper.partly(piece);
   }
 }

@@ -123,6 +123,12 @@ export class Outbox {
     return missing.map((entry) => this.#piece(entry, Number.POSITIVE_INFINITY));
   }
 
+  /** What of a window waits now; nothing where it is gone. */
+  left({ entry, id }: Piece): Piece | undefined {
+    if (slotOf(entry, 'id') !== id || slotOf(entry, 'open') === 0) return undefined;
+    return this.#piece(entry, Number.POSITIVE_INFINITY);
+  }
+
   /** Notes where a window's record is. @returns false where the window waits no longer */
   keep({ entry, id }: Piece, { segment, record }: Kept): boolean {
     if (slotOf(entry, 'id') !== id || slotOf(entry, 'open') === 0) return false;

@@ -9,16 +9,18 @@ export interface PaceOptions {
 /** Why a request came to nothing, as far as that matters for the next one. */
 export type Trouble = 'retry' | 'throttled' | 'unready' | 'denied';
 
-/**
- * Bases and caps of the back-off, doubled with each failure in a row. `retry` as the SDKs' standard mode
- * of 2026; `denied` waits for a person.
- */
+/** Bases and caps of a back-off that doubles with each failure in a row. `denied` waits for a person. */
 const BACKOFF = {
-  retry: { firstMs: 50, lastMs: 300_000 },
   unready: { firstMs: 1000, lastMs: 60_000 },
   denied: { firstMs: 30_000, lastMs: 300_000 },
 } as const;
-const LEAST_CAP_MS = 5000;
+/**
+ * The first two retries come at once, as in the SDKs' standard mode, against a bad moment. Those after
+ * them follow the period, from a quarter of it to twice: against an outage, which a fleet must not turn
+ * into a storm.
+ */
+const QUICK = { retries: 2, firstMs: 50 };
+const SLOW = { firstPart: 0.25, lastPart: 2, lastLeastMs: 5000, lastMostMs: 300_000 };
 /** When the process is to end, everything is tried again soon. */
 const HURRIED = { firstMs: 50, lastMs: 1000 };
 /** As in the SDKs: what may be spent on retries, what one costs, what a success without one gives. */
@@ -27,8 +29,8 @@ const BUDGET = { full: 500, retry: 14, gain: 1 };
 const MOST_HINT_MS = 5000;
 /** Between requests that clear a backlog. */
 const DRAIN_MS = 1000;
-/** A throttled process leaves out whole periods as well, when it is throttled again and again. */
-const MOST_SKIPPED_MS = 600_000;
+/** A process that is throttled again and again leaves out whole periods as well: of so many it takes one. */
+const SKIPPED = { periods: 4, mostMs: 600_000 };
 
 /** When the next request goes. All instants are monotonic milliseconds. */
 export class Pace {
@@ -84,7 +86,7 @@ export class Pace {
   failed(trouble: Trouble, nowMs: number, hintMs = 0): void {
     this.#failures += 1;
     if (this.#isHurried) {
-      this.#atMs = nowMs + this.#options.random() * this.#grown(HURRIED);
+      this.#atMs = nowMs + this.#options.random() * grown(HURRIED, this.#failures);
     } else {
       const waitMs = trouble === 'throttled' ? this.#elsewhere(nowMs) : this.#backOff(trouble);
       this.#atMs = nowMs + Math.max(waitMs, Math.min(hintMs, waitMs + MOST_HINT_MS));
@@ -100,17 +102,16 @@ export class Pace {
 
   #backOff(trouble: Exclude<Trouble, 'throttled'>): number {
     const { random, periodMs } = this.#options;
-    const grownMs = this.#grown(BACKOFF[trouble]);
-    if (trouble !== 'retry') return grownMs * (1 - random() / 2);
-    const capMs = Math.max(LEAST_CAP_MS, Math.min(2 * periodMs, BACKOFF.retry.lastMs));
-    // Without a budget left for quick retries, there is one now and then.
-    const isQuick = this.#budget >= BUDGET.retry;
-    if (isQuick) this.#budget -= BUDGET.retry;
-    return random() * (isQuick ? Math.min(grownMs, capMs) : capMs);
-  }
-
-  #grown({ firstMs, lastMs }: { firstMs: number; lastMs: number }): number {
-    return Math.min(lastMs, firstMs * 2 ** (this.#failures - 1));
+    if (trouble !== 'retry') return grown(BACKOFF[trouble], this.#failures) * (1 - random() / 2);
+    const { retries, firstMs } = QUICK;
+    if (this.#failures <= retries && this.#budget >= BUDGET.retry) {
+      this.#budget -= BUDGET.retry;
+      return random() * grown({ firstMs, lastMs: Number.POSITIVE_INFINITY }, this.#failures);
+    }
+    const { firstPart, lastPart, lastLeastMs, lastMostMs } = SLOW;
+    const lastMs = Math.max(lastLeastMs, Math.min(periodMs * lastPart, lastMostMs));
+    const slow = { firstMs: Math.min(periodMs * firstPart, lastMs), lastMs };
+    return random() * grown(slow, Math.max(1, this.#failures - retries));
   }
 
   /**
@@ -122,7 +123,13 @@ export class Pace {
     this.#offsetMs = random() * periodMs;
     const intoPeriodMs = (((nowMs - this.#boundaryMs) % periodMs) + periodMs) % periodMs;
     const waitMs = (this.#offsetMs - intoPeriodMs + periodMs) % periodMs;
-    const most = Math.min(2 ** (this.#failures - 1), Math.max(1, MOST_SKIPPED_MS / periodMs));
+    const room = Math.min(SKIPPED.periods, Math.max(1, SKIPPED.mostMs / periodMs));
+    const most = Math.min(2 ** (this.#failures - 1), room);
     return waitMs + Math.floor(random() * most) * periodMs;
   }
+}
+
+/** @param failures in a row, from 1 */
+function grown({ firstMs, lastMs }: { firstMs: number; lastMs: number }, failures: number): number {
+  return Math.min(lastMs, firstMs * 2 ** (failures - 1));
 }

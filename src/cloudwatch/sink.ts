@@ -141,6 +141,7 @@ export class CloudwatchSink implements Sink {
     const outbox = this.#outbox;
     return {
       unkept: () => outbox.unkept(),
+      left: (piece) => outbox.left(piece),
       keep: (piece, where) => outbox.keep(piece, where),
       adopt: (windows, publication) => {
         const label = this.#labels.add(publication);

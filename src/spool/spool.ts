@@ -13,6 +13,8 @@ import { dimensionsLine, headLine, parseSegment, settledLine, windowLine } from 
 export interface Mirrored {
   /** Windows that are not on disk, oldest first. */
   unkept(): readonly Piece[];
+  /** What of a window waits now; nothing where it is gone. */
+  left(piece: Piece): Piece | undefined;
   /** Notes where a window is. @returns false where it waits no longer */
   keep(piece: Piece, where: Kept): boolean;
   /** Takes windows over. @returns whether there was room */
@@ -264,26 +266,39 @@ export class Spool {
   }
 
   async #replace(segment: Segment, piece: Piece): Promise<void> {
+    const { mirrored } = this.#options;
+    const left = mirrored.left(piece);
+    if (left?.segment !== segment.number) return;
     const record = segment.records + 1;
-    await this.#append(segment, windowLine(record, piece, piece.record), false);
+    await this.#append(segment, windowLine(record, left, left.record), false);
     segment.records = record;
-    const isWaiting = this.#options.mirrored.keep(piece, { segment: segment.number, record });
-    if (!isWaiting) segment.settled.push(record);
+    if (!mirrored.keep(left, { segment: segment.number, record })) segment.settled.push(record);
   }
 
   /** Says in the files what is settled, and removes those of which nothing waits. */
   async #tidy(): Promise<void> {
     for (const segment of [...this.#segments.values()]) {
       if (segment.live <= 0) {
-        this.#segments.delete(segment.number);
-        if (this.#current === segment) this.#current = undefined;
         await this.#remove(segment.name);
-      } else if (segment.settled.length > 0) {
-        const { settled } = segment;
-        await this.#append(segment, settledLine(settled), false);
-        segment.settled = segment.settled.slice(settled.length);
-      }
+        this.#forget(segment);
+      } else if (segment.settled.length > 0) await this.#tellSettled(segment);
     }
+  }
+
+  async #tellSettled(segment: Segment): Promise<void> {
+    const { settled } = segment;
+    segment.settled = [];
+    try {
+      await this.#append(segment, settledLine(settled), false);
+    } catch (error) {
+      segment.settled = [...settled, ...segment.settled];
+      throw error;
+    }
+  }
+
+  #forget(segment: Segment): void {
+    this.#segments.delete(segment.number);
+    if (this.#current === segment) this.#current = undefined;
   }
 
   async #remove(name: string): Promise<void> {
@@ -313,8 +328,7 @@ export class Spool {
       } catch (error) {
         if (codeOf(error) !== 'ENOENT') throw error;
         log.warn('a segment of the spool was taken over: this process stood still for too long');
-        this.#segments.delete(segment.number);
-        if (this.#current === segment) this.#current = undefined;
+        this.#forget(segment);
         mirrored.release(segment.number);
       }
     }
@@ -331,8 +345,8 @@ export class Spool {
   async #adoptOne(name: string): Promise<void> {
     const { disk, owner, clock, log, mirrored } = this.#options;
     const text = await disk.read(name);
-    // Its owner died between making and writing it.
-    if (text === '') return this.#remove(name);
+    // Its owner died before the first line was whole, so that nothing of it was ever kept.
+    if (!text.includes('\n')) return this.#remove(name);
     const before = parseSegment(text);
     if (before.publication?.namespace !== this.#publication.namespace) {
       this.#passed.add(name);
@@ -342,6 +356,8 @@ export class Spool {
     }
     const own = segmentName(owner, this.#numbers + 1);
     try {
+      // Touched first: with the old time it would be an orphan under its new name as well.
+      await disk.touch(name, clock.wallMs());
       await disk.rename(name, own);
     } catch (error) {
       // Another process was faster.

@@ -18,7 +18,7 @@ function leaksOf(text: string): string[] {
     Buffer.from(secret).toString('base64'),
   ]);
   const named = [BY_NAME, SIGNED].flatMap((form) => form.exec(text)?.[0] ?? []);
-  return [...named, ...forms.filter((secret) => text.includes(secret))];
+  return [...new Set([...named, ...forms.filter((secret) => text.includes(secret))])];
 }
 
 describe('secrets', () => {

@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { afterEach } from 'node:test';
 import { type Aws, type AwsOptions, createAws } from '../../src/aws/aws.ts';
 import type { Identity } from '../../src/aws/credentials.ts';
 import type { Clock } from '../../src/clock.ts';
@@ -34,6 +36,8 @@ export interface Scene {
   readonly clock?: Clock;
   /** How a client is made whose requests do go where they are meant to. */
   readonly connect?: AwsOptions['connect'];
+  /** What the system says of the home folder, where the environment says nothing. */
+  readonly homedir?: () => string;
 }
 
 export interface Stage {
@@ -84,7 +88,7 @@ export async function stage(scene: Scene): Promise<Stage> {
     home: {
       environment: { HOME: home, ...Object.fromEntries(pairs) },
       platform: 'linux',
-      homedir: () => home,
+      homedir: scene.homedir ?? (() => home),
     },
     flags: { ...none, ...scene.flags },
     clock,
@@ -114,6 +118,46 @@ export async function stage(scene: Scene): Promise<Stage> {
       elsewhere.close();
       rmSync(home, { recursive: true, force: true });
     },
+  };
+}
+
+/** Opens stages that last for one test of the file that calls this. */
+export function stages(environment: Scene['environment'] = {}): (scene: Scene) => Promise<Stage> {
+  const open: Stage[] = [];
+  afterEach(() => {
+    for (const one of open.splice(0)) one.close();
+  });
+  return async (scene) => {
+    const made = await stage({ ...scene, environment: { ...environment, ...scene.environment } });
+    open.push(made);
+    return made;
+  };
+}
+
+/** A profile's static keys. */
+export function profileKeys(id: string): string {
+  return `aws_access_key_id = ${id}\naws_secret_access_key = secret-of-${id}\n`;
+}
+
+/** Files of a profile by SSO whose login is good, and the portal's answer to it. */
+export function ssoLogin(region: string): { files: Record<string, string>; answer: string } {
+  const config = `[default]
+sso_start_url = https://start
+sso_region = ${region}
+sso_account_id = 123456789012
+sso_role_name = Role
+`;
+  const token = { accessToken: 'token-of-bearer', expiresAt: LATER };
+  const roleCredentials = {
+    accessKeyId: 'SSO',
+    secretAccessKey: 'secret-of-SSO',
+    sessionToken: 'token-of-SSO',
+    expiration: Date.parse(LATER),
+  };
+  const cached = `.aws/sso/cache/${createHash('sha1').update('https://start').digest('hex')}.json`;
+  return {
+    files: { config, [cached]: JSON.stringify(token) },
+    answer: JSON.stringify({ roleCredentials }),
   };
 }
 

@@ -1,0 +1,166 @@
+import { failure } from '../../src/errors.ts';
+import type { Disk } from '../../src/spool/disk.ts';
+
+interface File {
+  text: string;
+  /** So much of it survives the machine's end. */
+  safe: number;
+  modifiedMs: number;
+}
+
+/** A folder in memory that several processes share, and that a test makes full or ends. */
+export class MemoryFolder {
+  readonly files: Map<string, File> = new Map();
+  isFull = false;
+  readonly #wallMs: () => number;
+  #pending: Operation[] = [];
+
+  constructor(wallMs: () => number) {
+    this.#wallMs = wallMs;
+  }
+
+  get isIdle(): boolean {
+    return this.#pending.length === 0;
+  }
+
+  /** The view of one process. Operations happen only by {@link step}, in the order of their asking. */
+  open(): MemoryDisk {
+    return new MemoryDisk(this, this.#wallMs);
+  }
+
+  /** Lets the next operation happen. */
+  step(): void {
+    this.#pending.shift()?.run();
+  }
+
+  add(operation: Operation): void {
+    this.#pending.push(operation);
+  }
+
+  /** A process ends; what it was about to do happens in part. */
+  kill(of: MemoryDisk, part: number): void {
+    this.#pending.find((operation) => operation.of === of)?.runHalf?.(part);
+    this.#pending = this.#pending.filter((operation) => operation.of !== of);
+  }
+
+  /** The machine ends: what was not safe is there in part, or not at all. @param random as in Math */
+  crash(random: () => number): void {
+    for (const file of this.files.values()) {
+      const unsafe = file.text.length - file.safe;
+      file.text = file.text.slice(0, file.safe + Math.floor(random() * (unsafe + 1)));
+    }
+  }
+}
+
+interface Operation {
+  readonly of: MemoryDisk;
+  readonly run: () => void;
+  /** Half of it, where a process may end in the middle. */
+  readonly runHalf?: (part: number) => void;
+}
+
+export class MemoryDisk implements Disk {
+  readonly #folder: MemoryFolder;
+  readonly #wallMs: () => number;
+  /** Files stay open under whatever name they have now. */
+  readonly #open = new Map<string, File>();
+
+  constructor(folder: MemoryFolder, wallMs: () => number) {
+    this.#folder = folder;
+    this.#wallMs = wallMs;
+  }
+
+  list(): Promise<readonly string[]> {
+    return this.#do(() => [...this.#folder.files.keys()]);
+  }
+
+  read(name: string): Promise<string> {
+    return this.#do(() => this.#file(name).text);
+  }
+
+  create(name: string): Promise<void> {
+    return this.#do(() => {
+      this.#needRoom();
+      const file = { text: '', safe: 0, modifiedMs: this.#wallMs() };
+      this.#folder.files.set(name, file);
+      this.#open.set(name, file);
+    });
+  }
+
+  append(name: string, text: string, isSafe: boolean): Promise<void> {
+    const write = (part: string): void => {
+      const file = this.#open.get(name) ?? this.#file(name);
+      this.#open.set(name, file);
+      file.text += part;
+      file.modifiedMs = this.#wallMs();
+    };
+    return this.#do(
+      () => {
+        if (this.#folder.isFull) write(text.slice(0, text.length / 2));
+        this.#needRoom();
+        write(text);
+        const file = this.#open.get(name);
+        if (isSafe && file !== undefined) file.safe = file.text.length;
+      },
+      (part) => write(text.slice(0, Math.floor(part * (text.length + 1)))),
+    );
+  }
+
+  rename(from: string, to: string): Promise<void> {
+    return this.#do(() => {
+      const file = this.#file(from);
+      this.#open.delete(from);
+      this.#folder.files.delete(from);
+      this.#folder.files.set(to, file);
+    });
+  }
+
+  remove(name: string): Promise<void> {
+    return this.#do(() => {
+      this.#file(name);
+      this.#open.delete(name);
+      this.#folder.files.delete(name);
+    });
+  }
+
+  touch(name: string, wallMs: number): Promise<void> {
+    return this.#do(() => {
+      this.#file(name).modifiedMs = wallMs;
+    });
+  }
+
+  look(name: string): Promise<{ modifiedMs: number; bytes: number }> {
+    return this.#do(() => {
+      const { modifiedMs, text } = this.#file(name);
+      return { modifiedMs, bytes: text.length };
+    });
+  }
+
+  close(): Promise<void> {
+    return this.#do(() => this.#open.clear());
+  }
+
+  #file(name: string): File {
+    const file = this.#folder.files.get(name);
+    if (file === undefined) throw failure('ENOENT', `no such file: ${name}`);
+    return file;
+  }
+
+  #needRoom(): void {
+    if (this.#folder.isFull) throw failure('ENOSPC', 'no space left');
+  }
+
+  #do<T>(work: () => T, half?: (part: number) => void): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const run = (): void => {
+        try {
+          resolve(work());
+        } catch (error) {
+          reject(error);
+        }
+      };
+      const more = half === undefined ? undefined : { runHalf: half };
+      this.#folder.add({ of: this, run, ...more });
+    });
+  }
+}
