@@ -15,6 +15,8 @@ import { datumOf, PUBLICATION } from './support/sink.ts';
 const PERIOD = 60_000;
 const NOON = Date.UTC(2026, 0, 1, 12);
 const MIB = 1024 * 1024;
+/** More of them run where there is time for it. */
+const RUNS = Number(process.env['HISTORIES'] ?? 5000);
 
 /** What has been said of all datums: by `window.index`. */
 class Service {
@@ -199,8 +201,6 @@ class World {
   readonly #safe = new Set<number>();
   /** Windows that only a process has that lives. */
   readonly #open: Set<number>[] = [new Set(), new Set()];
-  /** Windows that went with their process before the disk had them. */
-  readonly lost = new Set<number>();
 
   constructor(seed: number) {
     this.#random = seededRandom(seed);
@@ -235,11 +235,12 @@ class World {
         break;
       case 'kill':
         this.#kill(move.who, move.part, move.isStored);
+        this.#noteLost([move.who]);
         break;
       case 'crash':
         for (const who of [0, 1]) this.#kill(who, this.#random(), this.#random() < 0.5);
         this.#folder.crash(this.#random);
-        this.#noteLost();
+        this.#noteLost([0, 1]);
         break;
       case 'start':
         this.#at(move.who);
@@ -316,7 +317,6 @@ class World {
     if (process.flight !== undefined && isStored) this.service.store(process.flight.keys, true);
     process.kill(part);
     this.#processes[who] = undefined;
-    this.#noteLost(who);
   }
 
   /** SIGTERM, with a service that answers nothing, or takes it all. */
@@ -341,27 +341,29 @@ class World {
     if (!this.#folder.isFull) assert.equal(lost, 0, 'the spool takes what the service does not');
     process.kill(0);
     this.#processes[who] = undefined;
-    this.#noteLost(who);
+    this.#noteLost([who]);
   }
 
   /** After a kill: what is neither on disk nor stored is gone, and what is on disk may come again. */
-  #noteLost(who?: number): void {
-    const onDisk = new Set<number>();
-    for (const { text } of this.#folder.files.values()) {
-      for (const { data } of parseSegment(text).windows) {
-        for (const { values } of data) onDisk.add(values[0] ?? 0);
-      }
-    }
+  #noteLost(whose: readonly number[]): void {
+    const windowsIn = (texts: readonly string[]): Set<number> => {
+      const windows = texts.flatMap((text) => parseSegment(text).windows);
+      return new Set(windows.flatMap(({ data }) => data.map(({ values }) => values[0] ?? 0)));
+    };
+    const files = [...this.#folder.files.values()];
+    const onDisk = windowsIn(files.map(({ text }) => text));
+    // What only the system has goes with the machine.
+    const isSafe = windowsIn(files.map(({ text, safe }) => text.slice(0, safe)));
     for (const window of onDisk) {
       const places = [0, 1, 2].map((place) => `${window}.${place}`);
       for (const key of places) if (this.service.stored.has(key)) this.service.excuse(key);
     }
-    const mine = who === undefined ? [...this.#open].flatMap((all) => [...all]) : this.#open[who];
-    for (const window of mine ?? []) {
-      if (onDisk.has(window)) this.#safe.add(window);
-      else this.lost.add(window);
+    for (const who of whose) {
+      for (const window of this.#open[who] ?? []) {
+        if (isSafe.has(window)) this.#safe.add(window);
+      }
+      this.#open[who]?.clear();
     }
-    if (who !== undefined) this.#open[who]?.clear();
   }
 }
 
@@ -396,7 +398,7 @@ describe('any history of windows, answers, kills and restarts with a spool', () 
           }
         },
       ),
-      { numRuns: 600, includeErrorInReport: true },
+      { numRuns: RUNS, includeErrorInReport: true },
     );
     t.diagnostic(`${transitions} moves`);
   });

@@ -27,6 +27,8 @@ export interface Disk {
   create(name: string): Promise<void>;
   /** @param isSafe the text is on disk when it resolves, and not only with the system */
   append(name: string, text: string, isSafe: boolean): Promise<void>;
+  /** Cuts a file to its first bytes. */
+  truncate(name: string, bytes: number): Promise<void>;
   /** The old name must be there; that of another process may be gone meanwhile (ENOENT). */
   rename(from: string, to: string): Promise<void>;
   remove(name: string): Promise<void>;
@@ -88,6 +90,10 @@ export function openDisk(folder: string): Disk {
       const handle = await handleOf(name);
       await handle.appendFile(text);
       if (isSafe) await handle.datasync();
+    },
+    async truncate(name, bytes) {
+      const handle = await handleOf(name);
+      await handle.truncate(bytes);
     },
     async rename(from, to) {
       await forget(from);

@@ -1,3 +1,4 @@
+import type { Clock } from '../clock.ts';
 import { codeOf } from '../errors.ts';
 import type { Disk, Look } from './disk.ts';
 
@@ -7,10 +8,11 @@ const NOBODY = 'left';
 
 /** How often an owner says that it lives. */
 export const BEAT_MS = 5000;
-/** Without a sign of life for so long, watched all the time, it is dead. */
-const WATCHED_MS = 4 * BEAT_MS;
-/** So old by the clock, it is dead without watching. */
-const OLD_MS = 24 * BEAT_MS;
+/**
+ * An owner that gave no sign for so long, between two looks, is dead. How old a file is by the clock says
+ * less: the clock may have been set, or the disk may have stood still.
+ */
+export const WATCH_MS: number = 4 * BEAT_MS;
 
 export function segmentName(owner: string, number: number): string {
   return `cma-${owner}-${number}.spool`;
@@ -32,17 +34,24 @@ interface Seen {
  * containers every process is number 1, and Node has no locks.
  */
 export class Owners {
+  readonly #clock: Clock;
   readonly #disk: Disk;
   readonly #own: string;
   #seen = new Map<string, Seen>();
 
-  constructor(disk: Disk, own: string) {
+  constructor(disk: Disk, own: string, clock: Clock) {
+    this.#clock = clock;
     this.#disk = disk;
     this.#own = own;
   }
 
+  /** There are segments of others, of which time will tell. */
+  get isWatching(): boolean {
+    return this.#seen.size > 0;
+  }
+
   /** The names of segments whose owners are dead, in their order. */
-  async orphans(monoMs: number, wallMs: number): Promise<readonly string[]> {
+  async orphans(): Promise<readonly string[]> {
     const names = (await this.#disk.list()).filter((name) => NAME.test(name)).sort();
     const seen = new Map<string, Seen>();
     const orphans: string[] = [];
@@ -52,14 +61,14 @@ export class Owners {
         orphans.push(...theirs);
         continue;
       }
+      // From after one look to before another: a disk may stand still in the middle of either.
+      const askedMs = this.#clock.monoMs();
       const looks = await this.#lookAt(theirs);
-      const modifiedMs = Math.max(...looks.map((look) => look.modifiedMs));
-      const sign = [modifiedMs, ...looks.map(({ bytes }) => bytes)].join(' ');
+      const sign = looks.map(({ modifiedMs, bytes }) => `${modifiedMs} ${bytes}`).join(', ');
       const before = this.#seen.get(owner);
-      const sinceMs = before?.sign === sign ? before.sinceMs : monoMs;
-      seen.set(owner, { sign, sinceMs });
-      const isOld = wallMs - modifiedMs > OLD_MS;
-      if (isOld || monoMs - sinceMs >= WATCHED_MS) orphans.push(...theirs);
+      const sinceMs = before?.sign === sign ? before.sinceMs : this.#clock.monoMs();
+      if (askedMs - sinceMs >= WATCH_MS) orphans.push(...theirs);
+      else seen.set(owner, { sign, sinceMs });
     }
     this.#seen = seen;
     return orphans;

@@ -6,7 +6,7 @@ import type { Kept } from '../cloudwatch/packing.ts';
 import { codeOf, failure, reasonOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Disk } from './disk.ts';
-import { BEAT_MS, leftName, Owners, segmentName } from './owners.ts';
+import { BEAT_MS, leftName, Owners, segmentName, WATCH_MS } from './owners.ts';
 import { dimensionsLine, headLine, parseSegment, settledLine, windowLine } from './record.ts';
 
 /** The waiting windows, of which the spool is the copy on disk. */
@@ -79,12 +79,15 @@ export class Spool {
   /** What is begun waits for it, while there is more urgent work than the disk's. */
   #gate: { readonly opened: Promise<void>; readonly open: () => void } | undefined;
   #beatMs = 0;
+  #touches = 0;
   #cancelBeat: (() => void) | undefined;
+  #cancelWatch: (() => void) | undefined;
+  #beating: Promise<void> | undefined;
 
   constructor(options: SpoolOptions) {
     this.#options = options;
     this.#publication = options.publication;
-    this.#owners = new Owners(options.disk, options.owner);
+    this.#owners = new Owners(options.disk, options.owner, options.clock);
   }
 
   /** Takes over what dead processes left. */
@@ -127,10 +130,7 @@ export class Spool {
   async assured(): Promise<void> {
     const { clock } = this.#options;
     if (this.#segments.size === 0 || clock.monoMs() - this.#beatMs < 2 * BEAT_MS) return;
-    await this.#within(
-      PATIENCE_MS,
-      this.#do('beat', () => this.#beat()),
-    );
+    await this.#within(PATIENCE_MS, this.#beat());
   }
 
   /** From now on nothing is begun, until {@link close}. */
@@ -150,9 +150,11 @@ export class Spool {
   async close(limitMs: number): Promise<boolean> {
     this.#gate?.open();
     this.#cancelBeat?.();
+    this.#cancelWatch?.();
     this.save();
     this.#do('tidy', () => this.#tidy());
     const leaving = this.#do(undefined, async () => {
+      await this.#beating;
       for (const { name } of this.#segments.values()) {
         await this.#options.disk.rename(name, leftName(name));
       }
@@ -258,11 +260,18 @@ export class Spool {
   }
 
   async #append(segment: Segment, text: string, isSafe: boolean): Promise<void> {
+    const { disk } = this.#options;
     const whole = segment.isTorn ? `\n${text}` : text;
-    segment.isTorn = true;
-    await this.#options.disk.append(segment.name, whole, isSafe);
+    try {
+      await disk.append(segment.name, whole, isSafe);
+    } catch (error) {
+      segment.isTorn = true;
+      // Some of its lines may be whole: they would be read, though they count as not written.
+      await disk.truncate(segment.name, segment.bytes);
+      throw error;
+    }
     segment.isTorn = false;
-    segment.bytes += whole.length;
+    segment.bytes += Buffer.byteLength(whole);
   }
 
   async #replace(segment: Segment, piece: Piece): Promise<void> {
@@ -279,8 +288,13 @@ export class Spool {
   async #tidy(): Promise<void> {
     for (const segment of [...this.#segments.values()]) {
       if (segment.live <= 0) {
-        await this.#remove(segment.name);
         this.#forget(segment);
+        try {
+          await this.#remove(segment.name);
+        } catch (error) {
+          this.#segments.set(segment.number, segment);
+          throw error;
+        }
       } else if (segment.settled.length > 0) await this.#tellSettled(segment);
     }
   }
@@ -314,67 +328,108 @@ export class Spool {
     return this.#options.clock.after(BEAT_MS, () => {
       this.#cancelBeat = undefined;
       if (this.#segments.size === 0) return;
-      this.#do('beat', () => this.#beat());
+      this.#beat();
       this.#cancelBeat = this.#nextBeat();
     });
   }
 
-  /** Tells others that this process lives, and finds out whether they believe it. */
-  async #beat(): Promise<void> {
-    const { disk, clock, mirrored, log } = this.#options;
+  /**
+   * Tells others that this process lives, and finds out whether they believe it. It does not wait for the
+   * jobs that are under way: where the disk is slow, it is the first thing to be asked.
+   */
+  #beat(): Promise<void> {
+    this.#beating ??= this.#touchAll().then(
+      () => {
+        this.#beating = undefined;
+      },
+      (error) => {
+        this.#beating = undefined;
+        this.#failed(error);
+      },
+    );
+    return this.#beating;
+  }
+
+  /** Never with the same time twice: on a disk that stood still, that would be no sign of life. */
+  #touch(name: string): Promise<void> {
+    const { disk, clock } = this.#options;
+    this.#touches += 1;
+    return disk.touch(name, clock.wallMs() + (this.#touches % 1000) / 1000);
+  }
+
+  async #touchAll(): Promise<void> {
+    const { clock, mirrored, log } = this.#options;
+    const nowMs = clock.monoMs();
     for (const segment of [...this.#segments.values()]) {
       try {
-        await disk.touch(segment.name, clock.wallMs());
+        await this.#touch(segment.name);
       } catch (error) {
         if (codeOf(error) !== 'ENOENT') throw error;
+        // It was removed meanwhile, as nothing of it waited.
+        if (!this.#segments.has(segment.number)) continue;
         log.warn('a segment of the spool was taken over: this process stood still for too long');
         this.#forget(segment);
         mirrored.release(segment.number);
       }
     }
-    this.#beatMs = clock.monoMs();
+    this.#beatMs = nowMs;
   }
 
   async #adoptOrphans(): Promise<void> {
-    const { clock } = this.#options;
-    for (const name of await this.#owners.orphans(clock.monoMs(), clock.wallMs())) {
+    for (const name of await this.#owners.orphans()) {
       if (!this.#passed.has(name)) await this.#adoptOne(name);
+    }
+    this.#cancelWatch?.();
+    const look = (): void => this.adopt();
+    this.#cancelWatch = this.#owners.isWatching
+      ? this.#options.clock.after(WATCH_MS, look)
+      : undefined;
+  }
+
+  /** Whatever is gone meanwhile another process was faster to take. */
+  async #adoptOne(name: string): Promise<void> {
+    try {
+      if (await this.#isForUs(name)) await this.#takeOver(name);
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error;
     }
   }
 
-  async #adoptOne(name: string): Promise<void> {
-    const { disk, owner, clock, log, mirrored } = this.#options;
+  async #isForUs(name: string): Promise<boolean> {
+    const { disk, log } = this.#options;
     const text = await disk.read(name);
     // Its owner died before the first line was whole, so that nothing of it was ever kept.
-    if (!text.includes('\n')) return this.#remove(name);
-    const before = parseSegment(text);
-    if (before.publication?.namespace !== this.#publication.namespace) {
-      this.#passed.add(name);
-      const reason = before.publication ? 'of another namespace' : 'whose head is damaged';
-      log.info(`a segment of the spool ${reason} is left alone`, { name });
-      return;
+    if (!text.includes('\n')) {
+      await disk.remove(name);
+      return false;
     }
+    const { publication } = parseSegment(text);
+    if (publication?.namespace === this.#publication.namespace) return true;
+    this.#passed.add(name);
+    const reason = publication ? 'of another namespace' : 'whose head is damaged';
+    log.info(`a segment of the spool ${reason} is left alone`, { name });
+    return false;
+  }
+
+  async #takeOver(name: string): Promise<void> {
+    const { disk, owner, clock, log, mirrored } = this.#options;
     const own = segmentName(owner, this.#numbers + 1);
-    try {
-      // Touched first: with the old time it would be an orphan under its new name as well.
-      await disk.touch(name, clock.wallMs());
-      await disk.rename(name, own);
-    } catch (error) {
-      // Another process was faster.
-      if (codeOf(error) === 'ENOENT') return;
-      throw error;
-    }
-    const { windows, damaged } = parseSegment(await disk.read(own));
-    const records = Math.max(0, ...windows.map(({ record }) => record));
+    // Touched first: with the old time it would be an orphan under its new name as well.
+    await this.#touch(name);
+    await disk.rename(name, own);
+    const { publication, windows, damaged } = parseSegment(await disk.read(own));
     const { bytes } = await disk.look(own);
+    const records = Math.max(0, ...windows.map(({ record }) => record));
     const segment = this.#segment(own, { bytes, records, live: windows.length, isTorn: true });
+    // Touched last: it may have taken so long that another process took it in turn.
+    await this.#touch(own);
     const [monoMs, wallMs] = [clock.monoMs(), clock.wallMs()];
     const adopted = windows.map((window) => ({
       ...window,
       segment: segment.number,
       bornMs: monoMs - Math.max(0, wallMs - window.startMs),
     }));
-    if (!mirrored.adopt(adopted, before.publication)) {
+    if (publication === undefined || !mirrored.adopt(adopted, publication)) {
       await disk.rename(own, leftName(own));
       return;
     }

@@ -14,6 +14,7 @@ export class MemoryFolder {
   isFull = false;
   readonly #wallMs: () => number;
   #pending: Operation[] = [];
+  #writes = 0;
 
   constructor(wallMs: () => number) {
     this.#wallMs = wallMs;
@@ -31,6 +32,12 @@ export class MemoryFolder {
   /** Lets the next operation happen. */
   step(): void {
     this.#pending.shift()?.run();
+  }
+
+  /** As a kernel stamps what is written: never the same time twice. */
+  writtenMs(): number {
+    this.#writes += 1;
+    return this.#wallMs() + this.#writes / 1e6;
   }
 
   add(operation: Operation): void {
@@ -92,7 +99,7 @@ export class MemoryDisk implements Disk {
       const file = this.#open.get(name) ?? this.#file(name);
       this.#open.set(name, file);
       file.text += part;
-      file.modifiedMs = this.#wallMs();
+      file.modifiedMs = this.#folder.writtenMs();
     };
     return this.#do(
       () => {
@@ -104,6 +111,14 @@ export class MemoryDisk implements Disk {
       },
       (part) => write(text.slice(0, Math.floor(part * (text.length + 1)))),
     );
+  }
+
+  truncate(name: string, bytes: number): Promise<void> {
+    return this.#do(() => {
+      const file = this.#open.get(name) ?? this.#file(name);
+      file.text = file.text.slice(0, bytes);
+      file.safe = Math.min(file.safe, bytes);
+    });
   }
 
   rename(from: string, to: string): Promise<void> {
