@@ -89,7 +89,8 @@ export class CloudwatchSink implements Sink {
   }
 
   accept(window: ClosedWindow): void {
-    const { clock, periodMs } = this.#options;
+    const { clock, log, periodMs } = this.#options;
+    log.debug('a window waits', { start: new Date(window.startMs).toISOString() });
     const agoMs = Math.min(periodMs, Math.max(0, clock.wallMs() - window.endMs));
     this.#delivery.accept(window, OWN, clock.monoMs(), agoMs);
     this.#tally.begin();

@@ -221,6 +221,8 @@ export class Spool {
         if (mirrored.keep(piece, where)) segment.live += 1;
         else segment.settled.push(segment.records);
       }
+      const last = pieces[taken - 1]?.startMs ?? 0;
+      log.debug('windows are on disk', { windows: taken, last: new Date(last).toISOString() });
       if (segment.bytes > this.#segmentBytes()) this.#current = undefined;
       pieces = pieces.slice(taken);
     }

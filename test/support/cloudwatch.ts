@@ -150,7 +150,7 @@ export class Cloudwatch {
     const silent = fault?.kind === 'stall' || fault?.kind === 'cut-before-answer';
     const answer = fault?.kind === 'answer' ? fault.answer : verdict.answer;
     seen.status = silent ? undefined : answer.status;
-    if (fault?.kind !== 'answer' && fault?.kind !== 'stall') this.#commit(verdict);
+    if (fault?.kind !== 'answer' && fault?.kind !== 'stall') this.#commit(verdict, seen);
     // Noted first: when the client has its answer, the test can read what was seen.
     this.#note(seen);
     if (fault?.kind === 'cut-before-answer') to.destroy();
@@ -170,10 +170,13 @@ export class Cloudwatch {
     response.end(thrown instanceof Error ? thrown.stack : String(thrown));
   }
 
-  #commit({ taken, refusal }: Verdict): void {
+  #commit({ taken, refusal }: Verdict, { fault, headers }: SeenRequest): void {
     if (taken !== undefined) {
-      this.accepted.push(taken);
-      this.#options.onAccepted?.(taken);
+      const [, accessKeyId = ''] =
+        /Credential=([^/]+)\//.exec(headers['authorization'] ?? '') ?? [];
+      const accepted = { ...taken, accessKeyId, ...(fault === undefined ? {} : { fault }) };
+      this.accepted.push(accepted);
+      this.#options.onAccepted?.(accepted);
     }
     if (refusal !== undefined) this.#options.onRefused?.(refusal);
   }

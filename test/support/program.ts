@@ -17,7 +17,7 @@ export interface Program {
   stdout(): string;
   stderr(): string;
   /** Resolves as soon as all output so far fits. @throws Error with the output at the deadline */
-  until(what: string, fits: (program: Program) => boolean): Promise<void>;
+  until(what: string, fits: (program: Program) => boolean, deadlineMs?: number): Promise<void>;
   /** The exit code, or the signal that ended it. */
   readonly ended: Promise<number | NodeJS.Signals>;
   kill(signal: NodeJS.Signals): void;
@@ -28,6 +28,8 @@ export interface ProgramOptions {
   readonly cwd?: string;
   /** Runs the command in a process group of its own. */
   readonly detached?: boolean;
+  /** It is ended after that. */
+  readonly lifetimeMs?: number;
 }
 
 /** Starts a command with an environment of its own: PATH and what is given, nothing else. */
@@ -49,7 +51,8 @@ export function start(
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     output.stderr += text;
   });
-  const lifetime = setTimeout(() => child.kill('SIGKILL'), LIFETIME_MS);
+  const { lifetimeMs = LIFETIME_MS } = options;
+  const lifetime = setTimeout(() => child.kill('SIGKILL'), lifetimeMs);
   const ended = once(child, 'close').then(([code, signal]) => {
     clearTimeout(lifetime);
     return code ?? signal;
@@ -63,7 +66,7 @@ export function start(
     kill: (signal) => {
       child.kill(signal);
     },
-    until: (what, fits) =>
+    until: (what, fits, deadlineMs = DEADLINE_MS) =>
       new Promise((resolve, reject) => {
         const settle = (finish: () => void): void => {
           clearTimeout(timer);
@@ -78,7 +81,7 @@ export function start(
           if (fits(program)) settle(resolve);
         };
         const closed = (): void => settle(() => (fits(program) ? resolve() : reject(report())));
-        const timer = setTimeout(() => settle(() => reject(report())), DEADLINE_MS);
+        const timer = setTimeout(() => settle(() => reject(report())), deadlineMs);
         child.stdout.on('data', look);
         child.stderr.on('data', look);
         child.on('close', closed);

@@ -39,6 +39,10 @@ export interface Accepted {
   bytes: number;
   uncompressedBytes: number;
   gzip: boolean;
+  /** What went wrong with its answer. */
+  fault?: string;
+  /** Who signed it. */
+  accessKeyId?: string;
 }
 
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html and API_MetricDatum.html
