@@ -236,7 +236,7 @@ const buffer: Flag<number> = {
   name: 'buffer',
   value: 'SIZE',
   fallback: '4MiB',
-  meaning: 'memory for windows that wait: two weeks of default minutes take 2.6 MiB',
+  meaning: 'memory for windows that wait: two weeks of default minutes take 2.5 MiB',
   expected: 'a size from 64KiB to 1GiB, such as 4MiB',
   parse: (text) => within(parseSize(text), 64 * 1024, 1024 * MIB),
 };

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { ADVICE } from '../src/advice.ts';
 import { FLAGS } from '../src/config.ts';
@@ -67,6 +67,24 @@ function adviceTable(): string {
   const rows = Object.values(ADVICE).map(([cause, remedy]) => `| ${cause} | ${remedy} |`);
   return ['| `--check` says | what to do |', '|---|---|', ...rows].join('\n');
 }
+
+/** Each row of what happens names the test that shows it: `sink: a title`, or how one begins. */
+test('the README’s table of events points at tests that are there', () => {
+  const text = readFileSync(README, 'utf8');
+  const [, table = ''] = /<!-- events -->\n(.*)<!-- \/events -->/s.exec(text) ?? [];
+  const rows = table.trim().split('\n').slice(2);
+  assert.ok(rows.length > 15);
+  for (const row of rows) {
+    const [, file = '', title = ''] = /\| (\w+): ([^|]+) \|$/.exec(row) ?? [];
+    const places = [`./${file}.test.ts`, `./rings/${file}.test.ts`].map(
+      (path) => new URL(path, import.meta.url),
+    );
+    const source = places
+      .filter((place) => existsSync(place))
+      .map((one) => readFileSync(one, 'utf8'));
+    assert.ok(source.join('').includes(title), `${file}: ${title}`);
+  }
+});
 
 const TABLES = { metrics: metricsTable, flags: flagsTable, advice: adviceTable };
 

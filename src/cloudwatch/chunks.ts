@@ -6,12 +6,18 @@ export interface Chunk {
   used: number;
   /** Windows of which something waits. */
   live: number;
+  /** Those of them that are not on disk. */
+  unkept: number;
+  /** How often it has been used again: what was written before is no longer there. */
+  uses: number;
 }
 
 /** A place in a chunk where a window begins. */
 export interface Entry {
   readonly chunk: Chunk;
   readonly at: number;
+  /** Of the chunk, when the window was found there. */
+  readonly uses: number;
 }
 
 const SLOT_BYTES = Float64Array.BYTES_PER_ELEMENT;
@@ -62,7 +68,7 @@ export class Chunks {
   }
 
   add(slots: number, where: 'first' | 'last'): Chunk {
-    const chunk = { slots: new Float64Array(slots), used: 0, live: 0 };
+    const chunk = { slots: new Float64Array(slots), used: 0, live: 0, unkept: 0, uses: 0 };
     this.#bytes += chunk.slots.byteLength;
     this.#chunks = where === 'first' ? [chunk, ...this.#chunks] : [...this.#chunks, chunk];
     return chunk;
@@ -76,15 +82,19 @@ export class Chunks {
 
   /** An empty chunk: a small one that is the only one is used again, any other is given back. */
   tidy(chunk: Chunk): void {
-    if (this.#chunks.length === 1 && chunk.slots.length === FIRST_SLOTS) chunk.used = 0;
-    else this.remove(chunk);
+    if (this.#chunks.length !== 1 || chunk.slots.length !== FIRST_SLOTS) this.remove(chunk);
+    else {
+      chunk.used = 0;
+      chunk.uses += 1;
+    }
   }
 
   /** Entries of which something waits, oldest first. They may leave meanwhile. */
-  *waiting(): Generator<Entry> {
-    for (const chunk of this.#chunks) {
+  *waiting(which: (chunk: Chunk) => boolean = () => true): Generator<Entry> {
+    for (const chunk of this.#chunks.filter(which)) {
       for (let at = 0; at < chunk.used; at += chunk.slots[at + SLOT.size] ?? 0) {
-        if (slotOf({ chunk, at }, 'open') > 0) yield { chunk, at };
+        const entry = { chunk, at, uses: chunk.uses };
+        if (slotOf(entry, 'open') > 0) yield entry;
       }
     }
   }
@@ -95,11 +105,17 @@ export class Chunks {
       const chunk = this.#chunks[index];
       for (let at = chunk?.used ?? 0; chunk !== undefined && at > 0; ) {
         at -= chunk.slots[at - 1] ?? at;
-        if (slotOf({ chunk, at }, 'open') > 0) return { chunk, at };
+        const entry = { chunk, at, uses: chunk.uses };
+        if (slotOf(entry, 'open') > 0) return entry;
       }
     }
     return undefined;
   }
+}
+
+/** The window that was found there still waits. */
+export function isWaiting(entry: Entry): boolean {
+  return entry.uses === entry.chunk.uses && slotOf(entry, 'open') > 0;
 }
 
 export function slotOf({ chunk, at }: Entry, name: keyof typeof SLOT): number {

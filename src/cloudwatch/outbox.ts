@@ -1,4 +1,4 @@
-import { type Chunk, Chunks, type Entry, setSlot, slotOf } from './chunks.ts';
+import { type Chunk, Chunks, type Entry, isWaiting, setSlot, slotOf } from './chunks.ts';
 import {
   type Kept,
   MetricNumbers,
@@ -42,6 +42,8 @@ export class Outbox {
   readonly #metrics = new MetricNumbers();
   #windows = 0;
   #ids = 0;
+  /** Nothing that waits was born before. */
+  #oldestMs = Number.POSITIVE_INFINITY;
 
   constructor(limitBytes: number) {
     this.#chunks = new Chunks(limitBytes);
@@ -119,19 +121,21 @@ export class Outbox {
 
   /** Windows that are not on disk, oldest first. */
   unkept(): readonly Piece[] {
-    const missing = [...this.#chunks.waiting()].filter((entry) => slotOf(entry, 'segment') === 0);
-    return missing.map((entry) => this.#piece(entry, Number.POSITIVE_INFINITY));
+    return [...this.#chunks.waiting(({ unkept }) => unkept > 0)]
+      .filter((entry) => slotOf(entry, 'segment') === 0)
+      .map((entry) => this.#piece(entry, Number.POSITIVE_INFINITY));
   }
 
   /** What of a window waits now; nothing where it is gone. */
-  left({ entry, id }: Piece): Piece | undefined {
-    if (slotOf(entry, 'id') !== id || slotOf(entry, 'open') === 0) return undefined;
+  left({ entry }: Piece): Piece | undefined {
+    if (!isWaiting(entry)) return undefined;
     return this.#piece(entry, Number.POSITIVE_INFINITY);
   }
 
   /** Notes where a window's record is. @returns false where the window waits no longer */
-  keep({ entry, id }: Piece, { segment, record }: Kept): boolean {
-    if (slotOf(entry, 'id') !== id || slotOf(entry, 'open') === 0) return false;
+  keep({ entry }: Piece, { segment, record }: Kept): boolean {
+    if (!isWaiting(entry)) return false;
+    if (slotOf(entry, 'segment') === 0) entry.chunk.unkept -= 1;
     setSlot(entry, 'segment', segment);
     setSlot(entry, 'record', record);
     return true;
@@ -143,14 +147,10 @@ export class Outbox {
    * @param indexes their places in the window
    * @returns the window, when nothing of it waits any more
    */
-  settle(
-    { entry, id }: Piece,
-    indexes: ReadonlySet<number>,
-    isDelivered: boolean,
-  ): Gone | undefined {
+  settle({ entry }: Piece, indexes: ReadonlySet<number>, isDelivered: boolean): Gone | undefined {
+    if (!isWaiting(entry)) return undefined;
     const { slots } = entry.chunk;
     const open = slotOf(entry, 'open');
-    if (slotOf(entry, 'id') !== id || open === 0) return undefined;
     let settled = 0;
     let index = 0;
     for (const datum of packedData(slots, entry.at)) {
@@ -168,7 +168,15 @@ export class Outbox {
 
   /** Drops what was born before an instant (monotonic), from the oldest on. */
   expire(beforeMs: number): readonly Gone[] {
-    return this.#drop((entry) => slotOf(entry, 'born') < beforeMs);
+    if (beforeMs <= this.#oldestMs) return [];
+    const gone = this.#drop((entry) => slotOf(entry, 'born') < beforeMs);
+    this.#oldestMs = Number.POSITIVE_INFINITY;
+    for (const entry of this.#chunks.waiting()) this.#notice(slotOf(entry, 'born'));
+    return gone;
+  }
+
+  #notice(bornMs: number): void {
+    this.#oldestMs = Math.min(this.#oldestMs, bornMs);
   }
 
   /** Drops the windows whose records are in a segment: they are somebody else's now. */
@@ -184,7 +192,9 @@ export class Outbox {
     pack(chunk.slots, chunk.used, window, more, this.#metrics);
     chunk.used += sizeOf(window);
     chunk.live += 1;
+    if (more.segment === 0) chunk.unkept += 1;
     this.#windows += 1;
+    this.#notice(more.bornMs);
   }
 
   #piece(entry: Entry, maxDatums: number): Piece {
@@ -209,6 +219,7 @@ export class Outbox {
     const { chunk } = entry;
     setSlot(entry, 'open', 0);
     chunk.live -= 1;
+    if (slotOf(entry, 'segment') === 0) chunk.unkept -= 1;
     this.#windows -= 1;
     const gone = {
       id: slotOf(entry, 'id'),

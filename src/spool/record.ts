@@ -88,9 +88,15 @@ function checksum(json: string): string {
 /** A line's record; nothing where it is damaged. */
 function recordOf(text: string): Fields | undefined {
   const json = text.slice(SUM_LENGTH + 1);
-  if (text.slice(0, SUM_LENGTH) !== checksum(json)) return undefined;
-  const value: unknown = JSON.parse(json);
-  return isFields(value) ? value : undefined;
+  if (text.slice(0, SUM_LENGTH + 1) !== `${checksum(json)} `) return undefined;
+  try {
+    const value: unknown = JSON.parse(json);
+    return isFields(value) ? value : undefined;
+  } catch (error) {
+    // Somebody reckoned a checksum for something else.
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
 }
 
 function publicationOf(value: Fields | undefined): Publication | undefined {

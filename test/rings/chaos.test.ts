@@ -18,6 +18,7 @@ const ROUNDS = 24;
 /** Each wait is for an event, and ends a test that hangs. */
 const EVENT_MS = 60_000;
 const HEAL_MS = 120_000;
+const LONGEST_MS = 300_000;
 /** Smaller than this, a body holds one window: what is too large then is given up, and meant to be. */
 const ONE_WINDOW_BYTES = 1500;
 /** After these the service has the data, and the agent does not know. */
@@ -108,7 +109,9 @@ function smallDisk(t: TestContext): { folder: string; canFill: boolean } {
   return { folder, canFill };
 }
 
-test('nothing that was on disk is missing, whatever the service, the disk and the kernel do', async (t) => {
+test('nothing that was on disk is missing, whatever the service, the disk and the kernel do', {
+  timeout: LONGEST_MS,
+}, async (t) => {
   t.diagnostic(`CHAOS_SEED=${SEED}`);
   const { folder, canFill } = smallDisk(t);
   const cloudwatch = await startCloudwatch();
