@@ -225,9 +225,9 @@ export class Spool {
       log.debug('windows are on disk', { windows: taken, last: new Date(last).toISOString() });
       if (segment.bytes > this.#segmentBytes()) this.#current = undefined;
       pieces = pieces.slice(taken);
+      if (this.#isFailing) log.warn('the spool is written again');
+      this.#isFailing = false;
     }
-    if (this.#isFailing) log.warn('the spool is written again');
-    this.#isFailing = false;
     await this.#tidy();
   }
 
