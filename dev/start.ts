@@ -37,7 +37,7 @@ const readings = new Set<Promise<void>>();
 
 print('cloudwatch', `listens on ${cloudwatch.url}\n`);
 print('agent', `node dist/agent.js ${flags().join(' ')}\n`);
-print('agent', `publishes at every full ${PERIOD} s; Ctrl-C flushes and ends both\n`);
+print('agent', `publishes every ${PERIOD} s; Ctrl-C flushes and ends both\n`);
 const agent = spawn(process.execPath, [AGENT, ...flags()], {
   env: {
     ...process.env,

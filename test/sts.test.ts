@@ -140,6 +140,8 @@ for (const [action, sceneOf] of WAYS) {
       ['aws-cn', 'sts.cn-north-1.amazonaws.com.cn', 'cn-north-1'],
       ['aws-us-gov', 'sts.us-gov-west-1.amazonaws.com', 'us-gov-west-1'],
       ['aws-eusc', 'sts.eusc-de-east-1.amazonaws.eu', 'eusc-de-east-1'],
+      ['aws-iso', 'sts.us-iso-east-1.c2s.ic.gov', 'us-iso-east-1'],
+      ['aws-iso-f', 'sts.us-isof-south-1.csp.hci.ic.gov', 'us-isof-south-1'],
     ];
     for (const [partition, host, region] of partitions) {
       test(`without a region asks for a role of ${partition} at ${host}`, async () => {
