@@ -724,7 +724,8 @@ class Pair {
 
   /** All that waits goes, as in quiet times. */
   drain(maxDatums: number): void {
-    while (this.#outbox.windows > 0) {
+    for (let round = 0; this.#outbox.windows > 0; round += 1) {
+      assert.ok(round < 10_000, 'what is settled does not leave');
       this.move({ kind: 'batch', maxDatums });
       this.move({ kind: 'deliver', isDelivered: true });
     }
@@ -802,6 +803,11 @@ class Pair {
     assert.equal(windows, this.#model.waiting.length);
     assert.deepEqual(ids(this.#outbox.unkept()), ids(this.#model.unkept()));
     assert.ok(bytes <= this.#limitBytes, `${bytes} of ${this.#limitBytes}`);
+    for (const chunk of chunksOf(waiting)) {
+      const within = waiting.filter(({ entry }) => entry.chunk === chunk);
+      assert.equal(chunk.live, within.length);
+      assert.equal(chunk.unkept, within.filter(({ segment }) => segment === 0).length);
+    }
     const taken = bytesIn(chunksOf(waiting));
     assert.ok(bytes === taken || bytes === taken + FIRST_BYTES, `${bytes}, not ${taken}`);
     const stale = this.#taken.at(-windows - 1);

@@ -108,9 +108,9 @@ function publicationOf(value: Fields | undefined): Publication | undefined {
 
 function windowOf(value: Fields | undefined): (WindowRecord & { instead?: number }) | undefined {
   const { window: record, start: startMs, data, instead } = value ?? {};
-  if (typeof record !== 'number' || typeof startMs !== 'number' || !isList(data)) return undefined;
+  if (!isNumber(record) || !isNumber(startMs) || !isList(data)) return undefined;
   const figures = data.map(datumOf).filter((datum) => datum !== undefined);
-  if (figures.length < data.length) return undefined;
+  if (figures.length < data.length || figures.length === 0) return undefined;
   const other = typeof instead === 'number' ? { instead } : undefined;
   return { record, startMs, data: figures, ...other };
 }
@@ -128,12 +128,17 @@ function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** JSON has no infinite numbers, but it can say 1e999. */
+function isNumber(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value);
+}
+
 function isList(value: unknown): value is readonly unknown[] {
   return Array.isArray(value);
 }
 
 function isNumbers(value: unknown): value is readonly number[] {
-  return isList(value) && value.every((one) => typeof one === 'number');
+  return isList(value) && value.every(isNumber);
 }
 
 function isDimensions(value: unknown): value is readonly Dimension[] {
