@@ -43,6 +43,8 @@ const OWN = 0;
 /** Of the time for the flush, what is left for the disk: a part, at most a second. */
 const SPOOL_PART = 0.25;
 const SPOOL_MS = 1000;
+/** An attempt ends by its own time limit, which says what it waited for. */
+const GRACE_MS = 200;
 
 /** Drives {@link Delivery}: waits, encodes, posts, and lets it know what came of that. */
 export class CloudwatchSink implements Sink {
@@ -195,7 +197,7 @@ export class CloudwatchSink implements Sink {
     const attempt = new AbortController();
     this.#attempt = attempt;
     const beganMs = clock.monoMs();
-    const cancel = clock.after(timeoutMs, () => attempt.abort());
+    const cancel = clock.after(timeoutMs + GRACE_MS, () => attempt.abort());
     const { verdict, datums, bytes } = await this.#try(batch, timeoutMs, attempt.signal);
     cancel();
     const nowMs = clock.monoMs();

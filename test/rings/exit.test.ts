@@ -43,5 +43,9 @@ exec "$1" "$2" --namespace N --service S --log-level info --once --period 1 --fl
   const tookMs = performance.now() - begun;
   // One period and the flush; getaddrinfo would hold the exit for 10 s and more.
   assert.ok(tookMs < 5000, `${Math.round(tookMs)} ms`);
-  assert.match(program.stderr(), /data was lost at the end windowsLost=1/);
+  assert.match(program.stderr(), /code=CONNECT_TIMEOUT reason="no connection within/);
+  assert.match(
+    program.stderr(),
+    /data was lost at the end windowsSent=0 windowsSpooled=0 windowsLost=1/,
+  );
 });

@@ -211,7 +211,7 @@ describe('moto', { skip: lacking('moto_server') }, () => {
     test('is needed: the source itself may not publish', async () => {
       const { code, stderr } = await publish(inProfile('source', id, secret));
       assert.equal(code, 1, stderr);
-      assert.match(stderr, /is lost attempts=1 code=AccessDenied /);
+      assert.match(stderr, /error publishing is refused, windows wait code=AccessDenied /);
       await assert.rejects(read('MemoryUtilization'), /MemoryUtilization in eu-west-1/);
     });
   });

@@ -46,7 +46,7 @@ describe('secrets', () => {
       /cannot publish yet, windows wait/,
       /CredentialProcess/,
       /STS refused AssumeRole/,
-      /^FAIL endpoint /,
+      /"mark":"FAIL","what":"endpoint"/,
       /https?_proxy/,
     ]) {
       assert.ok(

@@ -53,6 +53,8 @@ const place: Place = {
   clock,
   skew: createSkew(clock),
 };
+// Node opens one descriptor more with the first write.
+process.stdout.write('');
 const before = { descriptors: descriptors(), listeners: listeners() };
 const { source } = await selectSource({
   ...sourceOptions(),
