@@ -35,3 +35,14 @@ export function sleep(clock: Clock, delayMs: number, signal: AbortSignal): Promi
     signal.addEventListener('abort', wake);
   });
 }
+
+/** Waits for some work, for so long at most. @returns whether it was done by then */
+export async function within(clock: Clock, limitMs: number, work: Promise<void>): Promise<boolean> {
+  let cancel = (): void => undefined;
+  const late = new Promise<boolean>((resolve) => {
+    cancel = clock.after(limitMs, () => resolve(false));
+  });
+  const isDone = await Promise.race([work.then(() => true), late]);
+  cancel();
+  return isDone;
+}

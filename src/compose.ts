@@ -1,3 +1,4 @@
+// Over 200 lines: the wiring is to be read in one place.
 import { homedir, platform } from 'node:os';
 import { Agent } from './agent.ts';
 import type { Aws } from './aws/aws.ts';
@@ -208,7 +209,7 @@ function cloudwatchSink(
         return { region: region.name, endpoint: endpoint.href, credentials: provider };
       },
       post: await poster(world, aws),
-      openSpool: await spoolOpener(config, publication, world),
+      openSpool: await spoolOpener(config, world),
       remedyFor: (code) => {
         const advice = onCode(code);
         return advice && ADVICE[advice][1];
@@ -233,7 +234,6 @@ function resolver(world: World): Resolve {
 /** Nothing of the file system is loaded where no spool is asked for. */
 async function spoolOpener(
   config: Config,
-  publication: Publication,
   { clock, log, random }: World,
 ): Promise<((mirrored: Mirrored) => Spool) | undefined> {
   if (config.spool === undefined) return undefined;
@@ -246,7 +246,7 @@ async function spoolOpener(
       disk,
       limitBytes: config.spoolLimitBytes,
       owner: `${digits()}${digits()}`,
-      publication,
+      namespace: config.namespace,
       clock,
       log,
       mirrored,

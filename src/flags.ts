@@ -1,3 +1,4 @@
+// Over 200 lines: one table decides what is read, how it is named and what the help says.
 import { parseArgs } from 'node:util';
 import { ConfigError, shownText } from './errors.ts';
 

@@ -113,14 +113,14 @@ function ending(composing: Promise<Agent>, config: Config, log: Log): () => void
     composing
       .then((agent) => agent.stop(deadlineMs))
       .then(
-        async ({ sent, spooled, lost, isStuck }) => {
+        async ({ sent, spooled, lost, lostAtEnd, isStuck }) => {
           const fields = { windowsSent: sent, windowsSpooled: spooled, windowsLost: lost };
-          if (lost > 0) log.error('data was lost at the end', fields);
+          if (lostAtEnd > 0) log.error('data was lost at the end', fields);
           else log[spooled > 0 ? 'warn' : 'info']('ended', fields);
           await stderr.drained(deadlineMs);
           // A thread that hangs in a file system keeps process.exit from ending.
           if (isStuck) process.kill(process.pid, 'SIGKILL');
-          process.exit(lost > 0 ? EXIT.failed : EXIT.flushed);
+          process.exit(lostAtEnd > 0 ? EXIT.failed : EXIT.flushed);
         },
         (error) => {
           log.error('the end went wrong', { reason: reasonOf(error) });

@@ -59,7 +59,8 @@ function rig(options: RigOptions = {}): Rig {
   };
   const sink: Sink = {
     accept: (window) => windows.push(window),
-    flush: () => Promise.resolve({ sent: windows.length, spooled: 0, lost: 0, isStuck: false }),
+    flush: () =>
+      Promise.resolve({ sent: windows.length, spooled: 0, lost: 0, lostAtEnd: 0, isStuck: false }),
     status: () => ({}),
   };
   const log = createLog({

@@ -213,23 +213,46 @@ describe('after a failure', () => {
 });
 
 describe('what the service does not take', () => {
-  test('a request that is too large is halved, down to one datum, which is given up', () => {
+  test('a request that is too large is halved, and grows again with success', () => {
     const { delivery, close, send, lost } = rigOf();
+    for (let minute = 0; minute < 8; minute += 1) close(minute);
+    const sizes = (['tooLarge', 'tooLarge', 'accepted', 'accepted', 'accepted'] as const).map(
+      (outlook) => {
+        const { length } = send(10);
+        delivery.answered(verdictOf(outlook), 10);
+        return length;
+      },
+    );
+    assert.deepEqual(sizes, [8, 4, 2, 4, 2]);
+    assert.deepEqual(lost, []);
+  });
+
+  test('a datum that is too large by itself is given up, when others are not', () => {
+    const { delivery, close, lost, delivered } = rigOf();
     for (let minute = 0; minute < 4; minute += 1) close(minute);
-    const sizes = [4, 2, 1].map((size) => {
-      const batch = send(10);
-      delivery.answered(verdictOf('tooLarge'), 10);
-      return [size, batch.length];
-    });
-    assert.deepEqual(sizes, [
-      [4, 4],
-      [2, 2],
-      [1, 1],
-    ]);
-    assert.deepEqual(lost, [[4, 'refused']]);
-    assert.equal(send(11).length, 1);
-    delivery.answered(verdictOf('accepted'), 12);
-    assert.equal(send(13).length, 2, 'and grows again with success');
+    let nowMs = 10;
+    for (let step = delivery.next(nowMs); step.kind !== 'idle'; step = delivery.next(nowMs)) {
+      if (step.kind === 'wait') nowMs = step.untilMs;
+      if (step.kind !== 'send') continue;
+      const isTooLarge = step.batch.some(({ startMs }) => startMs === 1);
+      delivery.answered(verdictOf(isTooLarge ? 'tooLarge' : 'accepted'), nowMs);
+    }
+    assert.deepEqual([lost, delivered.length], [[[2, 'refused']], 3]);
+  });
+
+  test('where each request is too large, as a proxy may say, nothing is given up', () => {
+    const { delivery, close, lost, outbox } = rigOf();
+    let [nowMs, requests] = [0, 0];
+    for (let minute = 0; minute < 100; minute += 1) {
+      nowMs += PERIOD;
+      close(nowMs);
+      for (let step = delivery.next(nowMs); step.kind === 'send'; step = delivery.next(nowMs)) {
+        requests += 1;
+        delivery.answered(verdictOf('tooLarge'), nowMs);
+      }
+    }
+    assert.deepEqual([lost, outbox.windows], [[], 100]);
+    assert.ok(requests <= 100, `${requests} requests`);
   });
 
   test('datums that are named are given up, the others go at once', () => {
@@ -302,6 +325,16 @@ describe('bounds', () => {
     assert.deepEqual(lost, [[1, 'too old']]);
   });
 
+  test('what is dropped before the request is made is lost, whatever the answer is', () => {
+    const { delivery, close, send, lost, delivered } = rigOf({ bufferBytes: 1024 });
+    close(0, 40);
+    send(0);
+    close(1, 40);
+    delivery.trim(0);
+    delivery.answered(verdictOf('accepted'), 2);
+    assert.deepEqual([delivered, lost], [[], [[1, 'no room']]]);
+  });
+
   test('what is dropped for want of room while it is under way counts by the answer', () => {
     for (const outlook of ['accepted', 'retry'] as const) {
       const { delivery, close, send, lost, delivered } = rigOf({ bufferBytes: 1024 });
@@ -330,6 +363,20 @@ describe('the flush', () => {
     }
     assert.deepEqual(timeouts, [4000, 2000, 1000, 500, 250, 125, 100]);
     assert.deepEqual(delivery.next(nowMs), { kind: 'over' });
+  });
+
+  test('does not wait for what would come after its deadline', () => {
+    const { delivery, close, send } = rigOf({ random: () => 0.999 });
+    close(0);
+    delivery.flush(0, 1000);
+    for (const nowMs of [0, 100, 250, 500]) {
+      send(nowMs);
+      delivery.answered(verdictOf('retry'), nowMs);
+    }
+    assert.deepEqual(delivery.next(500), { kind: 'wait', untilMs: 500 + 0.999 * 400 });
+    send(900);
+    delivery.answered(verdictOf('retry'), 900);
+    assert.deepEqual(delivery.next(900), { kind: 'over' });
   });
 
   test('is over as soon as nothing waits', () => {

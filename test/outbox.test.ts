@@ -299,10 +299,10 @@ describe('to settle', () => {
 describe('what is on disk', () => {
   test('is noted window by window, and those without it are told oldest first', () => {
     const outbox = filled(4);
-    assert.deepEqual(ids(outbox.unkept()), [1, 2, 3, 4]);
+    assert.deepEqual(ids(outbox.unkept(Number.POSITIVE_INFINITY)), [1, 2, 3, 4]);
     assert.equal(outbox.keep(pieceOf(outbox, 2), { segment: 1, record: 7 }), true);
     assert.equal(outbox.keep(pieceOf(outbox, 4), { segment: 1, record: 8 }), true);
-    assert.deepEqual(ids(outbox.unkept()), [1, 3]);
+    assert.deepEqual(ids(outbox.unkept(Number.POSITIVE_INFINITY)), [1, 3]);
     const { segment, record } = pieceOf(outbox, 2);
     assert.deepEqual({ segment, record }, { segment: 1, record: 7 });
     const gone = outbox.settle(pieceOf(outbox, 4), of(0), true);
@@ -331,10 +331,10 @@ describe('what is on disk', () => {
     const piece = pieceOf(outbox, 1);
     outbox.settle(piece, of(1), true);
     assert.deepEqual(outbox.left(piece)?.indexes, [0, 2]);
-    assert.deepEqual(outbox.unkept()[0]?.data, [datumOf(10), datumOf(12)]);
+    assert.deepEqual(outbox.unkept(Number.POSITIVE_INFINITY)[0]?.data, [datumOf(10), datumOf(12)]);
     outbox.settle(piece, of(0, 2), true);
     assert.equal(outbox.left(piece), undefined);
-    assert.deepEqual(outbox.unkept(), []);
+    assert.deepEqual(outbox.unkept(Number.POSITIVE_INFINITY), []);
   });
 
   test('and somebody else’s now is dropped, with nothing else', () => {
@@ -379,14 +379,36 @@ describe('what expires', () => {
 });
 
 describe('to adopt', () => {
-  test('windows puts them before all others, in their order', () => {
+  test('windows puts them before all others, by their start', () => {
     const outbox = filled(3);
-    assert.equal(outbox.adopt([left(windowWith(1)), left(windowWith(2))]), true);
+    const from = (startMs: number): Adopted => left({ ...windowWith(1), startMs });
+    assert.equal(outbox.adopt([from(300), from(200)]), true);
     assert.deepEqual(ids(waitingIn(outbox)), [4, 5, 1, 2, 3]);
-    assert.deepEqual(ids(outbox.batch(3)), [3, 4, 5]);
-    assert.equal(outbox.adopt([left(windowWith(3))]), true);
-    assert.deepEqual(ids(waitingIn(outbox)), [6, 4, 5, 1, 2, 3]);
-    assert.equal(outbox.windows, 6);
+    assert.deepEqual(
+      outbox
+        .batch(3)
+        .map(({ id, startMs }) => [id, startMs])
+        .slice(1),
+      [
+        [4, 200],
+        [5, 300],
+      ],
+    );
+    assert.equal(outbox.adopt([from(100)]), true);
+    assert.equal(outbox.adopt([from(400)]), true);
+    assert.deepEqual(ids(waitingIn(outbox)), [6, 4, 5, 7, 1, 2, 3]);
+    assert.equal(outbox.windows, 7);
+  });
+
+  test('a large segment is no reason to drop it as a whole', () => {
+    const outbox = new Outbox(64 * KIB);
+    const many = Array.from({ length: 600 }, (_, index) =>
+      left({ ...windowWith(1), startMs: index }),
+    );
+    assert.equal(outbox.adopt(many), true);
+    const gone: number[] = [];
+    while (gone.length === 0) gone.push(...ids(outbox.push(windowWith(2), 0, 0)));
+    assert.deepEqual(gone, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
   });
 
   test('windows leaves them where they are on disk', () => {
@@ -396,7 +418,7 @@ describe('to adopt', () => {
     assert.ok(entry);
     const where = { label: 3, segment: 2, record: 9, indexes: [0] };
     assert.deepEqual(said, { id: 1, ...windowWith(1), ...where });
-    assert.deepEqual(outbox.unkept(), []);
+    assert.deepEqual(outbox.unkept(Number.POSITIVE_INFINITY), []);
   });
 
   test('none is to do nothing, even where there is no room', () => {
@@ -671,7 +693,7 @@ type Move = typeof moves extends fc.Arbitrary<infer M> ? M : never;
 class Pair {
   readonly #limitBytes: number;
   readonly #outbox: Outbox;
-  readonly #model = new Model();
+  readonly #model: Model;
   readonly #taken: Piece[] = [];
   #batch: readonly Piece[] = [];
   readonly #left = new Set<number>();
@@ -680,6 +702,7 @@ class Pair {
   constructor(limitBytes: number) {
     this.#limitBytes = limitBytes;
     this.#outbox = new Outbox(limitBytes);
+    this.#model = new Model(limitBytes);
   }
 
   move(move: Move): void {
@@ -801,7 +824,7 @@ class Pair {
     const [newest, ...older] = this.#model.batch(Number.POSITIVE_INFINITY);
     same(waiting.map(saidIn), newest === undefined ? [] : [...older, newest]);
     assert.equal(windows, this.#model.waiting.length);
-    assert.deepEqual(ids(this.#outbox.unkept()), ids(this.#model.unkept()));
+    assert.deepEqual(ids(this.#outbox.unkept(Number.POSITIVE_INFINITY)), ids(this.#model.unkept()));
     assert.ok(bytes <= this.#limitBytes, `${bytes} of ${this.#limitBytes}`);
     for (const chunk of chunksOf(waiting)) {
       const within = waiting.filter(({ entry }) => entry.chunk === chunk);

@@ -10,7 +10,7 @@ import { datumOf, MINUTE, type SinkRig, sinkTo, windowAt } from './support/sink.
 const clock = systemClock();
 /** Right now, in whole minutes: the strict server refuses what is too old. */
 const NOW = Math.floor(Date.now() / MINUTE) * MINUTE;
-const NONE = { sent: 0, spooled: 0, lost: 0, isStuck: false };
+const NONE = { sent: 0, spooled: 0, lost: 0, lostAtEnd: 0, isStuck: false };
 
 let cloudwatch: Cloudwatch;
 const rigs: SinkRig[] = [];
@@ -116,7 +116,7 @@ describe('a sink', () => {
     cloudwatch.play(fault.refusal(400, 'InvalidParameterValue', message));
     const { sink, logged } = rigOf();
     for (const ago of [4, 3, 2, 1]) sink.accept(windowOf(ago));
-    assert.deepEqual(await sink.flush(soon()), { ...NONE, sent: 2, lost: 2 });
+    assert.deepEqual(await sink.flush(soon()), { ...NONE, sent: 2, lost: 2, lostAtEnd: 2 });
     assert.deepEqual(requests(), [[1, 2]]);
     const text = logged.join('\n');
     assert.match(text, /^warn the service does not take some of the data .*code=Invalid.*NaN/m);
@@ -147,7 +147,7 @@ describe('a sink', () => {
     const { sink } = rigOf();
     for (const ago of [2, 1]) sink.accept(windowOf(ago));
     await cloudwatch.waitFor(({ requests: all }) => all.length === 1);
-    assert.deepEqual(await sink.flush(clock.monoMs() + 300), { ...NONE, lost: 2 });
+    assert.deepEqual(await sink.flush(clock.monoMs() + 300), { ...NONE, lost: 2, lostAtEnd: 2 });
   });
 
   test('what is not ready yet makes windows wait, and is said once', async () => {
@@ -172,7 +172,7 @@ describe('a sink', () => {
     const { sink, logged } = rigOf({ remedyFor });
     sink.accept(windowOf(1));
     await cloudwatch.waitFor(({ requests: all }) => all.length === 1);
-    assert.deepEqual(await sink.flush(soon()), { ...NONE, lost: 1 });
+    assert.deepEqual(await sink.flush(soon()), { ...NONE, lost: 1, lostAtEnd: 1 });
     const errors = logged.filter((line) => line.startsWith('error '));
     assert.equal(errors.length, 1);
     assert.match(errors[0] ?? '', /^error publishing is refused, .*remedy="a remedy for AccessD/);

@@ -2,11 +2,10 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import type { Dimension, Publication } from '../src/cloudwatch/datum.ts';
+import type { Publication } from '../src/cloudwatch/datum.ts';
 import { Outbox } from '../src/cloudwatch/outbox.ts';
 import type { WaitingDatum, WaitingWindow } from '../src/cloudwatch/packing.ts';
 import {
-  dimensionsLine,
   headLine,
   parseSegment,
   type Segment,
@@ -44,12 +43,11 @@ function said({ publication, windows, damaged }: Segment): Segment {
 /** A line of a segment, and what it means. */
 interface Line {
   readonly text: string;
-  readonly kind: 'head' | 'window' | 'settled' | 'dimensions' | 'damaged';
+  readonly kind: 'head' | 'window' | 'settled' | 'damaged';
   readonly publication?: Publication;
   readonly window?: WindowRecord;
   /** The records that are no more. */
   readonly records?: readonly number[];
-  readonly dimensions?: readonly Dimension[];
 }
 
 /** What lines say, when each is read as it was meant. */
@@ -61,10 +59,7 @@ function meant(lines: readonly Line[]): Segment {
     publication = line.publication ?? publication;
     windows = windows.filter(({ record }) => !line.records?.includes(record));
     if (line.window !== undefined) windows = [...windows, line.window];
-    const isAstray = line.kind === 'dimensions' && publication === undefined;
-    if (line.kind === 'damaged' || isAstray) damaged += 1;
-    const { dimensions } = line;
-    if (publication && dimensions) publication = { ...publication, dimensions };
+    if (line.kind === 'damaged') damaged += 1;
   }
   return { publication, windows, damaged };
 }
@@ -89,10 +84,6 @@ function replaced(lines: readonly Line[], which: number, other: Line): readonly 
   return lines.map((line, index) => (index === which ? other : line));
 }
 
-function labelled(dimensions: readonly Dimension[]): Line {
-  return { kind: 'dimensions', text: dimensionsLine(dimensions), dimensions };
-}
-
 function textOf(lines: readonly Line[]): string {
   return lines.map(({ text }) => text).join('');
 }
@@ -113,10 +104,6 @@ const REAL: readonly Line[] = [
   }),
   settled([1]),
   kept(recordWith(4, 2), 2),
-  labelled([
-    { Name: 'ServiceName', Value: 'b' },
-    { Name: 'Größe', Value: '日本 \u{1f600}' },
-  ]),
   kept(recordWith(5, 5e-324, -1.7976931348623157e308)),
   settled([4, 3]),
   kept(recordWith(6, 0)),
@@ -149,11 +136,6 @@ describe('a line', () => {
         '"data":[["CPUUtilization","Percent",[50.5]]],"instead":7}\n',
     ],
     ['of settled records', settledLine([7, 9]), '0dc3b84e {"settled":[7,9]}\n'],
-    [
-      'of dimensions',
-      dimensionsLine([{ Name: 'ServiceName', Value: 'ä' }]),
-      '8d5b63ed {"dimensions":[{"Name":"ServiceName","Value":"ä"}]}\n',
-    ],
   ];
   for (const [what, line, text] of lines) {
     test(`${what} is as other releases write and read it`, () => {
@@ -208,17 +190,9 @@ describe('a segment', () => {
     assert.deepEqual(last, recordWith(4, 1));
   });
 
-  test('has the dimensions that were found out last', () => {
-    const found = [{ Name: 'TaskId', Value: '1' }];
-    const lines = [head(PUBLICATION), labelled([]), kept(recordWith(1, 1)), labelled(found)];
-    const { publication, windows } = parseSegment(textOf(lines));
-    assert.deepEqual(publication, { ...PUBLICATION, dimensions: found });
-    assert.equal(windows.length, 1);
-  });
-
   test('without a head has windows, but nobody’s', () => {
-    const text = textOf([labelled([]), kept(recordWith(1, 1))]);
-    const expected = { publication: undefined, windows: [recordWith(1, 1)], damaged: 1 };
+    const text = textOf([kept(recordWith(1, 1))]);
+    const expected = { publication: undefined, windows: [recordWith(1, 1)], damaged: 0 };
     assert.deepEqual(parseSegment(text), expected);
   });
 
@@ -268,7 +242,6 @@ const steps = fc.oneof(
   { weight: 6, arbitrary: fc.record({ window: windows, which: fc.constant(undefined) }) },
   { weight: 2, arbitrary: fc.record({ window: windows, which: fc.nat() }) },
   { weight: 2, arbitrary: fc.record({ settled: fc.array(fc.nat(9), { maxLength: 5 }) }) },
-  { weight: 1, arbitrary: fc.record({ dimensions }) },
 );
 /** The lines of any segment, with its head. */
 const segments = fc
@@ -277,7 +250,6 @@ const segments = fc
     let record = 0;
     const lines = all.map((step): Line => {
       if ('settled' in step) return settled(step.settled);
-      if ('dimensions' in step) return labelled(step.dimensions);
       record += 1;
       const instead = step.which === undefined ? undefined : step.which % record;
       return kept({ record, ...step.window }, instead);
@@ -322,7 +294,6 @@ describe('whatever is written', () => {
     head: ['format', 'namespace', 'dimensions', 'highResolution'],
     window: ['window', 'start', 'data'],
     settled: ['settled'],
-    dimensions: ['dimensions'],
     damaged: [],
   };
 

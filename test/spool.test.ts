@@ -129,8 +129,11 @@ describe('a spool', () => {
     leave('def-1', `x${headLine(OWN)}${windowLine(1, window)}`);
     const before = segments();
     const { stderr } = await once('--log-level', 'info');
-    assert.match(stderr, /info a segment of the spool of another namespace is left alone/);
-    assert.match(stderr, /info a segment of the spool whose head is damaged is left alone/);
+    const said = /^.*warn a segment of the spool is left alone name=(.*) reason="(.*)"$/gm;
+    assert.deepEqual([...stderr.matchAll(said)].map(([, ...fields]) => fields).sort(), [
+      ['cma-left-abc-1.spool', 'it is of another namespace'],
+      ['cma-left-def-1.spool', 'its head is damaged'],
+    ]);
     assert.deepEqual(segments(), before);
   });
 
@@ -214,6 +217,29 @@ describe('the folder on disk', () => {
     await disk.append('b', 'three\n', false);
     assert.equal(await disk.read('b'), 'one\nthree\n');
     await disk.close();
+  });
+
+  test('writes on in a file that it holds open, though another process renamed it', async () => {
+    const [disk, other] = [openDisk(folder), openDisk(folder)];
+    await other.create('a');
+    await disk.hold('a');
+    await other.rename('a', 'b');
+    await disk.append('a', 'told\n', true);
+    assert.equal(await other.read('b'), 'told\n');
+    await disk.drop('a');
+    await assert.rejects(disk.append('a', 'late\n', true), { code: 'ENOENT' });
+    await Promise.all([disk.close(), other.close()]);
+  });
+
+  test('tells a folder from one that is made in its place', async () => {
+    const disk = openDisk(folder);
+    assert.equal(await disk.identity(), '');
+    await disk.list();
+    const before = await disk.identity();
+    assert.equal(await disk.identity(), before);
+    rmSync(folder, { recursive: true });
+    await disk.list();
+    assert.notEqual(await disk.identity(), before);
   });
 
   test('goes on with a file that was there before, behind its last byte', async () => {

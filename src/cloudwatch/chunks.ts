@@ -10,6 +10,8 @@ export interface Chunk {
   unkept: number;
   /** How often it has been used again: what was written before is no longer there. */
   uses: number;
+  /** Its windows came from another process. */
+  readonly isAdopted: boolean;
 }
 
 /** A place in a chunk where a window begins. */
@@ -41,6 +43,15 @@ export class Chunks {
     return this.#bytes;
   }
 
+  get limitBytes(): number {
+    return this.#limitBytes;
+  }
+
+  /** Windows that are not on disk. */
+  get unkept(): number {
+    return this.#chunks.reduce((sum, { unkept }) => sum + unkept, 0);
+  }
+
   get oldest(): Chunk | undefined {
     return this.#chunks[0];
   }
@@ -48,14 +59,24 @@ export class Chunks {
   /** The last chunk, where it has room for so many slots; nothing where a new one is needed. */
   lastWith(slots: number): Chunk | undefined {
     const last = this.#chunks.at(-1);
-    return last !== undefined && last.used + slots <= last.slots.length ? last : undefined;
+    return last !== undefined && !last.isAdopted && last.used + slots <= last.slots.length
+      ? last
+      : undefined;
   }
 
   /** How large the next chunk should be, for a window of so many slots. */
   sizeFor(slots: number): number {
-    const most = Math.min(MOST_SLOTS, this.#limitBytes / LEAST_CHUNKS / SLOT_BYTES);
-    const next = Math.max(FIRST_SLOTS, Math.min(most, this.#bytes / SLOT_BYTES));
-    return Math.max(slots, Math.floor(next));
+    return Math.max(
+      slots,
+      FIRST_SLOTS,
+      Math.min(this.mostSlots, Math.floor(this.#bytes / SLOT_BYTES)),
+    );
+  }
+
+  /** How large a chunk should become at most. */
+  get mostSlots(): number {
+    const part = Math.floor(this.#limitBytes / LEAST_CHUNKS / SLOT_BYTES);
+    return Math.max(FIRST_SLOTS, Math.min(MOST_SLOTS, part));
   }
 
   /** Whether so many slots would fit if there were nothing else. */
@@ -67,10 +88,24 @@ export class Chunks {
     return this.#bytes + slots * SLOT_BYTES <= this.#limitBytes;
   }
 
-  add(slots: number, where: 'first' | 'last'): Chunk {
-    const chunk = { slots: new Float64Array(slots), used: 0, live: 0, unkept: 0, uses: 0 };
+  /** A new chunk behind all others. */
+  add(slots: number): Chunk {
+    return this.#insert(slots, this.#chunks.length, false);
+  }
+
+  /** A new chunk before all of this process's own, and among adopted ones by the start of its first window. */
+  addAdopted(slots: number, startMs: number): Chunk {
+    const isLater = (chunk: Chunk): boolean =>
+      !chunk.isAdopted || slotOf({ chunk, at: 0, uses: 0 }, 'start') > startMs;
+    const at = this.#chunks.findIndex(isLater);
+    return this.#insert(slots, at < 0 ? this.#chunks.length : at, true);
+  }
+
+  #insert(slots: number, at: number, isAdopted: boolean): Chunk {
+    const none = { used: 0, live: 0, unkept: 0, uses: 0 };
+    const chunk = { slots: new Float64Array(slots), isAdopted, ...none };
     this.#bytes += chunk.slots.byteLength;
-    this.#chunks = where === 'first' ? [chunk, ...this.#chunks] : [...this.#chunks, chunk];
+    this.#chunks = [...this.#chunks.slice(0, at), chunk, ...this.#chunks.slice(at)];
     return chunk;
   }
 
@@ -82,7 +117,8 @@ export class Chunks {
 
   /** An empty chunk: a small one that is the only one is used again, any other is given back. */
   tidy(chunk: Chunk): void {
-    if (this.#chunks.length !== 1 || chunk.slots.length !== FIRST_SLOTS) this.remove(chunk);
+    const isSmall = chunk.slots.length === FIRST_SLOTS && !chunk.isAdopted;
+    if (this.#chunks.length !== 1 || !isSmall) this.remove(chunk);
     else {
       chunk.used = 0;
       chunk.uses += 1;

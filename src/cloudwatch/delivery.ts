@@ -1,3 +1,4 @@
+// Over 200 lines: what is on its way and what waits must agree at each step.
 import { MAX_DATUMS } from './limits.ts';
 import type { Adopted, Gone, Outbox, Piece } from './outbox.ts';
 import { Pace, type PaceOptions } from './pace.ts';
@@ -54,7 +55,7 @@ export class Delivery {
   /** Dropped for want of room while on their way: the answer decides whether they are lost. */
   #limbo: Gone[] = [];
   #mostDatums = MAX_DATUMS;
-  /** The service has taken something since it last refused something without saying what. */
+  /** The service has taken something since it last refused something without saying what: it is not all that it refuses. */
   #isTaking = false;
   #deadlineMs: number | undefined;
   /** Since the flush began. */
@@ -96,14 +97,17 @@ export class Delivery {
     const leftMs = (this.#deadlineMs ?? Number.POSITIVE_INFINITY) - nowMs;
     if (this.#isOver || leftMs < LEAST_ATTEMPT_MS) return { kind: 'over' };
     if (this.#outbox.windows === 0) return { kind: isFlush ? 'over' : 'idle' };
-    if (nowMs < this.#pace.atMs) return { kind: 'wait', untilMs: this.#pace.atMs };
+    const { atMs } = this.#pace;
+    // What would come too late to be tried is not waited for.
+    if (isFlush && atMs > nowMs + leftMs - LEAST_ATTEMPT_MS) return { kind: 'over' };
+    if (nowMs < atMs) return { kind: 'wait', untilMs: atMs };
     this.#flight = this.#outbox.batch(this.#mostDatums);
     // An attempt that hangs leaves time for another one.
     const timeoutMs = Math.min(ATTEMPT_MS, Math.max(LEAST_ATTEMPT_MS, leftMs / 2));
     return { kind: 'send', batch: this.#flight, timeoutMs };
   }
 
-  /** Less than the batch is on its way: a request holds no more bytes. */
+  /** So many datums of the batch are on their way: what a request holds. */
   trim(datums: number): void {
     let room = datums;
     const flight: Piece[] = [];
@@ -115,6 +119,12 @@ export class Delivery {
       room -= data.length;
     }
     this.#flight = flight;
+    // What was dropped before it could be under way is lost, whatever the answer is.
+    const isUnderWay = (gone: Gone): boolean => flight.some(({ id }) => id === gone.id);
+    for (const gone of this.#limbo.filter((one) => !isUnderWay(one))) {
+      this.#bookkeeper.lost(gone, 'no room');
+    }
+    this.#limbo = this.#limbo.filter(isUnderWay);
   }
 
   /** What came of the request that was on its way. */
@@ -151,10 +161,11 @@ export class Delivery {
     else if ((outlook === 'invalid' || outlook === 'tooLarge') && flight.length > 1) {
       this.#halve(datums);
     } else if (outlook === 'tooLarge' && datums > 1) this.#halve(datums);
-    else if (outlook === 'tooLarge' || (outlook === 'invalid' && this.#isTaking)) {
+    else if ((outlook === 'invalid' || outlook === 'tooLarge') && this.#isTaking) {
       this.#setAside(flight);
     } else if (outlook !== 'accepted') {
-      const trouble = outlook === 'invalid' ? 'denied' : outlook;
+      const isRefused = outlook === 'invalid' || outlook === 'tooLarge';
+      const trouble = isRefused ? 'denied' : outlook;
       // What a person would have to mend within seconds is not asked for again and again.
       if (trouble === 'denied' && this.#deadlineMs !== undefined) this.#denials += 1;
       if (this.#denials >= MOST_DENIALS) this.#isOver = true;

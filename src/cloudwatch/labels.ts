@@ -6,47 +6,47 @@ export type Resolve = (
   signal: AbortSignal,
 ) => Promise<readonly Dimension[]>;
 
-/**
- * The publications that windows belong to, by number: 0 is this process's own, the others came with what
- * it adopted. Their dimensions are resolved when they are first sent.
- */
+/** The number of this process's own publication. */
+export const OWN = 0;
+
+/** The publications that windows belong to, by number: this process's own, and those of what it adopted. */
 export class Labels {
   readonly #resolve: Resolve;
-  readonly #given: Publication[] = [];
-  readonly #resolved = new Map<number, Publication>();
+  readonly #all: Publication[];
+  #isResolved = false;
 
+  /** @param own its dimensions may stand for what the place knows, until they are resolved */
   constructor(own: Publication, resolve: Resolve) {
-    this.#given.push(own);
+    this.#all = [own];
     this.#resolve = resolve;
   }
 
   /** The number of a publication; equal ones have one. */
   add(publication: Publication): number {
     const text = JSON.stringify(publication);
-    const at = this.#given.findIndex((one) => JSON.stringify(one) === text);
-    return at < 0 ? this.#given.push(publication) - 1 : at;
+    const at = this.#all.findIndex((one) => JSON.stringify(one) === text);
+    return at < 0 ? this.#all.push(publication) - 1 : at;
   }
 
-  /** As it is known now. */
   at(label: number): Publication {
-    const given = this.#resolved.get(label) ?? this.#given[label];
-    if (given === undefined) throw new RangeError(`there is no publication ${label}`);
-    return given;
+    const publication = this.#all[label];
+    if (publication === undefined) throw new RangeError(`there is no publication ${label}`);
+    return publication;
   }
 
   /**
-   * Resolves what is not resolved yet.
+   * Resolves the dimensions of this process's own, once.
    *
-   * @returns which ones that were
-   * @throws Error where a dimension has no answer now
+   * @returns whether that happened now
+   * @throws Error where one has no answer now
    */
-  async resolve(labels: readonly number[], signal: AbortSignal): Promise<readonly number[]> {
-    const open = labels.filter((label) => !this.#resolved.has(label));
-    for (const label of open) {
-      const publication = this.at(label);
-      const dimensions = await this.#resolve(publication.dimensions, signal);
-      this.#resolved.set(label, { ...publication, dimensions });
-    }
-    return open;
+  async resolve(signal: AbortSignal): Promise<boolean> {
+    if (this.#isResolved) return false;
+    const own = this.at(OWN);
+    const dimensions = await this.#resolve(own.dimensions, signal);
+    const isFirst = !this.#isResolved;
+    this.#isResolved = true;
+    this.#all[OWN] = { ...own, dimensions };
+    return isFirst;
   }
 }

@@ -1,3 +1,4 @@
+// Over 200 lines: whatever changes a window has to keep the same counts.
 import { type Chunk, Chunks, type Entry, isWaiting, setSlot, slotOf } from './chunks.ts';
 import {
   type Kept,
@@ -54,6 +55,10 @@ export class Outbox {
     return this.#windows;
   }
 
+  get limitBytes(): number {
+    return this.#chunks.limitBytes;
+  }
+
   /** What the windows take, never more than the limit. */
   get bytes(): number {
     return this.#chunks.bytes;
@@ -80,27 +85,40 @@ export class Outbox {
         dropped.push(...this.#drop(({ chunk }) => chunk === oldest));
         this.#chunks.remove(oldest);
       }
-      chunk = this.#chunks.add(slots, 'last');
+      chunk = this.#chunks.add(slots);
     }
     this.#put(chunk, window, { ...where, bornMs, label });
     return dropped;
   }
 
   /**
-   * Puts windows in as the oldest, in their order: those that another process left.
+   * Puts windows in that another process left: before all of this one's, and among such by their start.
    *
    * @returns whether there was room for them; otherwise none is in
    */
   adopt(windows: readonly Adopted[]): boolean {
     const slots = windows.reduce((sum, window) => sum + sizeOf(window), 0);
     if (!this.#chunks.fits(slots)) return false;
-    if (slots === 0) return true;
-    const chunk = this.#chunks.add(slots, 'first');
-    for (const window of windows) {
+    const sorted = [...windows].sort((one, other) => one.startMs - other.startMs);
+    for (let from = 0; from < sorted.length; ) from += this.#adoptChunk(sorted, from);
+    return true;
+  }
+
+  /** As many as make one chunk. @returns how many */
+  #adoptChunk(windows: readonly Adopted[], from: number): number {
+    let slots = 0;
+    let count = 0;
+    for (const window of windows.slice(from)) {
+      if (count > 0 && slots + sizeOf(window) > this.#chunks.mostSlots) break;
+      slots += sizeOf(window);
+      count += 1;
+    }
+    const chunk = this.#chunks.addAdopted(slots, windows[from]?.startMs ?? 0);
+    for (const window of windows.slice(from, from + count)) {
       this.#ids += 1;
       this.#put(chunk, window, { ...window, id: this.#ids });
     }
-    return true;
+    return count;
   }
 
   /** The newest window and then the oldest ones, as many datums of theirs as may go at once. */
@@ -119,11 +137,19 @@ export class Outbox {
     return pieces;
   }
 
-  /** Windows that are not on disk, oldest first. */
-  unkept(): readonly Piece[] {
-    return [...this.#chunks.waiting(({ unkept }) => unkept > 0)]
-      .filter((entry) => slotOf(entry, 'segment') === 0)
-      .map((entry) => this.#piece(entry, Number.POSITIVE_INFINITY));
+  /** How many windows are not on disk. */
+  get unkeptWindows(): number {
+    return this.#chunks.unkept;
+  }
+
+  /** Windows that are not on disk, oldest first, so many at most. */
+  unkept(most: number): readonly Piece[] {
+    const pieces: Piece[] = [];
+    for (const entry of this.#chunks.waiting(({ unkept }) => unkept > 0)) {
+      if (pieces.length === most) break;
+      if (slotOf(entry, 'segment') === 0) pieces.push(this.#piece(entry, Number.POSITIVE_INFINITY));
+    }
+    return pieces;
   }
 
   /** What of a window waits now; nothing where it is gone. */
@@ -139,6 +165,15 @@ export class Outbox {
     setSlot(entry, 'segment', segment);
     setSlot(entry, 'record', record);
     return true;
+  }
+
+  /** Notes that the windows of a segment are on disk no longer. */
+  unkeep(segment: number): void {
+    for (const entry of this.#chunks.waiting()) {
+      if (slotOf(entry, 'segment') !== segment) continue;
+      setSlot(entry, 'segment', 0);
+      entry.chunk.unkept += 1;
+    }
   }
 
   /**

@@ -1,4 +1,5 @@
-import type { Clock } from '../clock.ts';
+// Over 200 lines: what drives delivery must know the labels, the spool, the tally and the service.
+import { type Clock, within } from '../clock.ts';
 import type { Fields, Log } from '../log.ts';
 import type { ClosedWindow } from '../metrics/aggregate.ts';
 import type { Outcome, Sink } from '../sink.ts';
@@ -6,7 +7,7 @@ import type { Mirrored, Spool } from '../spool/spool.ts';
 import { metricData, type Publication } from './datum.ts';
 import { Delivery, type Step } from './delivery.ts';
 import { encodePage } from './form.ts';
-import { Labels, type Resolve } from './labels.ts';
+import { Labels, OWN, type Resolve } from './labels.ts';
 import { Outbox, type Piece } from './outbox.ts';
 import type { PaceOptions } from './pace.ts';
 import type { Post } from './post.ts';
@@ -38,8 +39,6 @@ interface Tried {
   readonly bytes: number;
 }
 
-/** This process's own publication. */
-const OWN = 0;
 /** Of the time for the flush, what is left for the disk: a part, at most a second. */
 const SPOOL_PART = 0.25;
 const SPOOL_MS = 1000;
@@ -104,7 +103,7 @@ export class CloudwatchSink implements Sink {
 
   async flush(deadlineMs: number): Promise<Outcome> {
     const { clock } = this.#options;
-    const before = this.#tally.total;
+    const lostBefore = this.#tally.total.lost;
     const nowMs = clock.monoMs();
     const leftMs = Math.max(0, deadlineMs - nowMs);
     const forSpoolMs = this.#spool === undefined ? 0 : Math.min(SPOOL_MS, leftMs * SPOOL_PART);
@@ -116,15 +115,16 @@ export class CloudwatchSink implements Sink {
     const underWay = this.#attempt;
     const cancel = clock.after(forSendingMs / 2, () => underWay.abort());
     this.#wake();
-    await this.#running;
+    await within(clock, forSendingMs, this.#running);
     cancel();
     const isStuck = (await this.#spool?.close(deadlineMs - clock.monoMs())) === false;
-    const unkept = this.#outbox.unkept().length;
+    const unkept = this.#outbox.unkeptWindows;
     const { sent, lost } = this.#tally.total;
     return {
-      sent: sent - before.sent,
+      sent,
       spooled: this.#outbox.windows - unkept,
-      lost: lost - before.lost + unkept,
+      lost: lost + unkept,
+      lostAtEnd: lost - lostBefore + unkept,
       isStuck,
     };
   }
@@ -143,7 +143,11 @@ export class CloudwatchSink implements Sink {
   #mirrored(): Mirrored {
     const outbox = this.#outbox;
     return {
-      unkept: () => outbox.unkept(),
+      get bytes() {
+        return outbox.bytes;
+      },
+      limitBytes: outbox.limitBytes,
+      unkept: (most) => outbox.unkept(most),
       left: (piece) => outbox.left(piece),
       keep: (piece, where) => outbox.keep(piece, where),
       adopt: (windows, publication) => {
@@ -153,6 +157,7 @@ export class CloudwatchSink implements Sink {
         return isRoom;
       },
       release: (segment) => outbox.release(segment),
+      unkeep: (segment) => outbox.unkeep(segment),
     };
   }
 
@@ -162,7 +167,7 @@ export class CloudwatchSink implements Sink {
     const { signal } = this.#preparing;
     try {
       const found = await prepare(signal);
-      await this.#resolve([OWN], signal);
+      await this.#resolve(signal);
       log.info('ready to publish', found);
     } catch (error) {
       if (!signal.aborted) this.#teller.failed(unready(error), this.#outbox.windows);
@@ -171,6 +176,7 @@ export class CloudwatchSink implements Sink {
 
   async #run(): Promise<void> {
     for (;;) {
+      await this.#spool?.assured();
       const nowMs = this.#options.clock.monoMs();
       const step = this.#delivery.next(nowMs);
       this.#teller.tellLosses();
@@ -193,7 +199,6 @@ export class CloudwatchSink implements Sink {
 
   async #send({ batch, timeoutMs }: Extract<Step, { kind: 'send' }>): Promise<void> {
     const { clock } = this.#options;
-    await this.#spool?.assured();
     const attempt = new AbortController();
     this.#attempt = attempt;
     const beganMs = clock.monoMs();
@@ -211,19 +216,18 @@ export class CloudwatchSink implements Sink {
   /** One request with as much of the batch as it may hold. */
   async #try(batch: readonly Piece[], timeoutMs: number, signal: AbortSignal): Promise<Tried> {
     try {
-      await this.#resolve([...new Set(batch.map(({ label }) => label))], signal);
+      await this.#resolve(signal);
     } catch (error) {
       return { verdict: unready(error), datums: 0, bytes: 0 };
     }
     const data = batch.flatMap((piece) => metricData(piece, this.#labels.at(piece.label)));
     const page = encodePage(this.#labels.at(OWN).namespace, data);
-    if (page.datums < data.length) this.#delivery.trim(page.datums);
+    this.#delivery.trim(page.datums);
     const verdict = await this.#options.post(page, timeoutMs, signal);
     return { verdict, datums: page.datums, bytes: page.body.length };
   }
 
-  async #resolve(labels: readonly number[], signal: AbortSignal): Promise<void> {
-    const isNew = await this.#labels.resolve(labels, signal);
-    if (isNew.includes(OWN)) this.#spool?.relabel(this.#labels.at(OWN).dimensions);
+  async #resolve(signal: AbortSignal): Promise<void> {
+    if (await this.#labels.resolve(signal)) this.#spool?.begin(this.#labels.at(OWN));
   }
 }

@@ -48,8 +48,7 @@ export class Teller {
       ...(remedy === undefined ? undefined : { remedy }),
       windowsWaiting,
     };
-    // By the code: a service's message may hold the time, and be another one each time.
-    const state = `${outlook} ${code === 'NotReady' ? message : code}`;
+    const state = stateOf({ outlook, code, message });
     const isMoment = outlook === 'retry' && this.#failures < WARN_FROM && this.#said === '';
     if (state === this.#said) this.#log.debug(TROUBLES[outlook], fields);
     else if (isMoment) this.#log.info('an attempt to publish failed, trying again', fields);
@@ -75,9 +74,23 @@ export class Teller {
       });
     }
     for (const [why, windows] of this.#losses) {
-      this.#log.warn('windows are lost', { windows, why });
+      const remedy = why === 'no room' ? { remedy: 'raise --buffer' } : undefined;
+      this.#log.warn('windows are lost', { windows, why, ...remedy });
     }
     this.#setAside = 0;
     this.#losses.clear();
   }
+}
+
+/**
+ * What is said once. A network that is down says so in many ways; and not by the message, where there is a
+ * code: it may hold the time, and be another one each time.
+ */
+function stateOf({
+  outlook,
+  code,
+  message,
+}: Pick<Verdict, 'outlook' | 'code' | 'message'>): string {
+  if (outlook === 'retry' || outlook === 'throttled') return outlook;
+  return `${outlook} ${code === 'NotReady' ? message : code}`;
 }

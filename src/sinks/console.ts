@@ -76,7 +76,7 @@ export class ConsoleSink implements Sink {
 
   async flush(deadlineMs: number): Promise<Outcome> {
     await this.#options.lines.drained(deadlineMs);
-    return { sent: this.#windows, spooled: 0, lost: 0, isStuck: false };
+    return { sent: this.#windows, spooled: 0, lost: 0, lostAtEnd: 0, isStuck: false };
   }
 
   status(): Fields {

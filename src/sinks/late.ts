@@ -31,9 +31,10 @@ export function lateSink(load: () => Promise<Sink>, clock: Clock): Sink {
     },
     flush: (deadlineMs) =>
       new Promise((resolve, reject) => {
-        const cancel = clock.after(Math.max(0, deadlineMs - clock.monoMs()), () =>
-          resolve({ sent: 0, spooled: 0, lost: lost + early.length, isStuck: false }),
-        );
+        const cancel = clock.after(Math.max(0, deadlineMs - clock.monoMs()), () => {
+          const all = lost + early.length;
+          resolve({ sent: 0, spooled: 0, lost: all, lostAtEnd: all, isStuck: false });
+        });
         loading.then((sink) => {
           cancel();
           resolve(sink.flush(deadlineMs));

@@ -1,3 +1,4 @@
+// Over 200 lines: the ways to a source, their order and what is said where none leads there.
 import type { Clock } from '../clock.ts';
 import { ConfigError, NoDataError, ParseError, reasonOf } from '../errors.ts';
 import type { Host } from '../host.ts';

@@ -1,3 +1,4 @@
+// Over 200 lines: who the siblings are, and what is read of them, follow from the same names.
 import { NoDataError } from '../errors.ts';
 import type { Host } from '../host.ts';
 import type { CpuCounter, CpuLoad, Fill, Source } from '../reading.ts';

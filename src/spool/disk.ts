@@ -10,6 +10,7 @@ import {
   utimes,
 } from 'node:fs/promises';
 import { join } from 'node:path';
+import { codeOf } from '../errors.ts';
 
 /** When a file was last written or touched, and how long it is. */
 export interface Look {
@@ -21,6 +22,8 @@ export interface Look {
 export interface Disk {
   /** The names in it. */
   list(): Promise<readonly string[]>;
+  /** Tells this folder from one that is made in its place; empty where there is none. */
+  identity(): Promise<string>;
   /** All of a file's text. */
   read(name: string): Promise<string>;
   /** Makes a file that is not there yet; its name is on disk when it resolves. */
@@ -32,6 +35,10 @@ export interface Disk {
   /** The old name must be there; that of another process may be gone meanwhile (ENOENT). */
   rename(from: string, to: string): Promise<void>;
   remove(name: string): Promise<void>;
+  /** Holds a file open, so that it can be written whatever becomes of its name. */
+  hold(name: string): Promise<void>;
+  /** Holds it open no longer. */
+  drop(name: string): Promise<void>;
   /** Says that its owner lives. ENOENT where it was taken away. */
   touch(name: string, wallMs: number): Promise<void>;
   look(name: string): Promise<Look>;
@@ -63,10 +70,28 @@ export function openDisk(folder: string): Disk {
     await handle?.close();
   }
 
+  async function syncFolder(): Promise<void> {
+    const directory = await open(folder, 'r');
+    try {
+      await directory.sync();
+    } finally {
+      await directory.close();
+    }
+  }
+
   return {
     async list() {
       await mkdir(folder, { recursive: true, mode: FOLDER_MODE });
       return readdir(folder);
+    },
+    async identity() {
+      try {
+        const { dev, ino, birthtimeMs } = await stat(folder);
+        return `${dev} ${ino} ${birthtimeMs}`;
+      } catch (error) {
+        if (codeOf(error) === 'ENOENT') return '';
+        throw error;
+      }
     },
     async read(name) {
       const handle = await open(pathOf(name), 'r');
@@ -79,11 +104,11 @@ export function openDisk(folder: string): Disk {
     async create(name) {
       await mkdir(folder, { recursive: true, mode: FOLDER_MODE });
       handles.set(name, await open(pathOf(name), 'ax', FILE_MODE));
-      const directory = await open(folder, 'r');
       try {
-        await directory.sync();
-      } finally {
-        await directory.close();
+        await syncFolder();
+      } catch (error) {
+        await this.remove(name);
+        throw error;
       }
     },
     async append(name, text, isSafe) {
@@ -100,9 +125,14 @@ export function openDisk(folder: string): Disk {
       await rename(pathOf(from), pathOf(to));
     },
     async remove(name) {
-      await forget(name);
+      // Where it is not there any more, it stays open: its heir may be told something by that.
       await unlink(pathOf(name));
+      await forget(name);
     },
+    async hold(name) {
+      await handleOf(name);
+    },
+    drop: forget,
     touch: (name, wallMs) => utimes(pathOf(name), wallMs / 1000, wallMs / 1000),
     async look(name) {
       const { mtimeMs: modifiedMs, size: bytes } = await stat(pathOf(name));

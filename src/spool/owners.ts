@@ -1,10 +1,7 @@
 import type { Clock } from '../clock.ts';
 import { codeOf } from '../errors.ts';
 import type { Disk, Look } from './disk.ts';
-
-/** A process's segments: `cma-OWNER-NUMBER.spool`; without an owner where it ended in good order. */
-const NAME = /^cma-([\da-f]+|left)-([\w-]+)\.spool$/;
-const NOBODY = 'left';
+import { parseName } from './names.ts';
 
 /** How often an owner says that it lives. */
 export const BEAT_MS = 5000;
@@ -14,14 +11,11 @@ export const BEAT_MS = 5000;
  */
 export const WATCH_MS: number = 4 * BEAT_MS;
 
-export function segmentName(owner: string, number: number): string {
-  return `cma-${owner}-${number}.spool`;
-}
-
-/** The name of a segment that its owner leaves to whoever comes. */
-export function leftName(name: string): string {
-  const [, owner = '', number = ''] = NAME.exec(name) ?? [];
-  return `cma-${NOBODY}-${owner}-${number}.spool`;
+/** A segment whose owner is dead, as it was seen when that was found out. */
+export interface Orphan {
+  readonly name: string;
+  /** Nothing where its owner ended in good order. */
+  readonly look: Look | undefined;
 }
 
 interface Seen {
@@ -50,24 +44,23 @@ export class Owners {
     return this.#seen.size > 0;
   }
 
-  /** The names of segments whose owners are dead, in their order. */
-  async orphans(): Promise<readonly string[]> {
-    const names = (await this.#disk.list()).filter((name) => NAME.test(name)).sort();
+  /** Segments whose owners are dead. */
+  async orphans(): Promise<readonly Orphan[]> {
     const seen = new Map<string, Seen>();
-    const orphans: string[] = [];
-    for (const [owner, theirs] of groupedByOwner(names)) {
+    const orphans: Orphan[] = [];
+    for (const [owner, theirs] of groupedByOwner(await this.#disk.list())) {
       if (owner === this.#own) continue;
-      if (owner === NOBODY) {
-        orphans.push(...theirs);
+      if (owner === undefined) {
+        orphans.push(...theirs.map((name) => ({ name, look: undefined })));
         continue;
       }
       // From after one look to before another: a disk may stand still in the middle of either.
       const askedMs = this.#clock.monoMs();
-      const looks = await this.#lookAt(theirs);
-      const sign = looks.map(({ modifiedMs, bytes }) => `${modifiedMs} ${bytes}`).join(', ');
+      const found = await this.#lookAt(theirs);
+      const sign = found.map(({ look }) => signOf(look)).join(', ');
       const before = this.#seen.get(owner);
       const sinceMs = before?.sign === sign ? before.sinceMs : this.#clock.monoMs();
-      if (askedMs - sinceMs >= WATCH_MS) orphans.push(...theirs);
+      if (askedMs - sinceMs >= WATCH_MS) orphans.push(...found);
       else seen.set(owner, { sign, sinceMs });
     }
     this.#seen = seen;
@@ -75,24 +68,32 @@ export class Owners {
   }
 
   /** What is gone meanwhile is no matter. */
-  async #lookAt(names: readonly string[]): Promise<readonly Look[]> {
-    const looks: Look[] = [];
+  async #lookAt(names: readonly string[]): Promise<readonly (Orphan & { look: Look })[]> {
+    const found: (Orphan & { look: Look })[] = [];
     for (const name of names) {
       try {
-        looks.push(await this.#disk.look(name));
+        found.push({ name, look: await this.#disk.look(name) });
       } catch (error) {
         if (codeOf(error) !== 'ENOENT') throw error;
       }
     }
-    return looks;
+    return found;
   }
 }
 
-function groupedByOwner(names: readonly string[]): Map<string, string[]> {
-  const owners = new Map<string, string[]>();
-  for (const name of names) {
-    const owner = NAME.exec(name)?.[1] ?? '';
-    owners.set(owner, [...(owners.get(owner) ?? []), name]);
+/** What changes with each sign of life. */
+export function signOf({ modifiedMs, bytes }: Look): string {
+  return `${modifiedMs} ${bytes}`;
+}
+
+/** Segments by their owner, those of nobody under none. */
+function groupedByOwner(names: readonly string[]): Map<string | undefined, string[]> {
+  const owners = new Map<string | undefined, string[]>();
+  for (const name of [...names].sort()) {
+    const parsed = parseName(name);
+    if (parsed !== undefined) {
+      owners.set(parsed.owner, [...(owners.get(parsed.owner) ?? []), name]);
+    }
   }
   return owners;
 }

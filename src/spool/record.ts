@@ -8,6 +8,8 @@ import { isUnit } from '../metrics/catalog.ts';
 /** The first word of each segment; another number where the records mean something else. */
 const FORMAT = 'cloudwatch-metrics-agent spool 1';
 const SUM_LENGTH = 8;
+/** Beyond this a number is no date. */
+const LAST_INSTANT_MS = 8.64e15;
 
 /** A window with its number in the segment. */
 export interface WindowRecord extends WaitingWindow {
@@ -26,11 +28,6 @@ export interface Segment {
 
 export function headLine({ namespace, dimensions, highResolution }: Publication): string {
   return line({ format: FORMAT, namespace, dimensions, highResolution });
-}
-
-/** The dimensions as they were found out after the head was written. */
-export function dimensionsLine(dimensions: readonly Dimension[]): string {
-  return line({ dimensions });
 }
 
 /** @param instead the record of which this is what still waits */
@@ -67,8 +64,6 @@ export function parseSegment(text: string): Segment {
       windows.set(window.record, window);
     } else if (isList(value?.['settled'])) {
       for (const record of value['settled']) windows.delete(Number(record));
-    } else if (isDimensions(value?.['dimensions']) && publication !== undefined) {
-      publication = { ...publication, dimensions: value['dimensions'] };
     } else damaged += 1;
   }
   return { publication, windows: [...windows.values()], damaged };
@@ -109,6 +104,7 @@ function publicationOf(value: Fields | undefined): Publication | undefined {
 function windowOf(value: Fields | undefined): (WindowRecord & { instead?: number }) | undefined {
   const { window: record, start: startMs, data, instead } = value ?? {};
   if (!isNumber(record) || !isNumber(startMs) || !isList(data)) return undefined;
+  if (Math.abs(startMs) > LAST_INSTANT_MS) return undefined;
   const figures = data.map(datumOf).filter((datum) => datum !== undefined);
   if (figures.length < data.length || figures.length === 0) return undefined;
   const other = typeof instead === 'number' ? { instead } : undefined;

@@ -1,26 +1,34 @@
 // Over 200 lines: what is written, what is taken over and what is given up must agree about each segment.
-import type { Clock } from '../clock.ts';
-import type { Dimension, Publication } from '../cloudwatch/datum.ts';
+import { type Clock, within } from '../clock.ts';
+import type { Publication } from '../cloudwatch/datum.ts';
 import type { Adopted, Piece } from '../cloudwatch/outbox.ts';
 import type { Kept } from '../cloudwatch/packing.ts';
 import { codeOf, failure, reasonOf } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { Adoption } from './adoption.ts';
 import type { Disk } from './disk.ts';
-import { BEAT_MS, leftName, Owners, segmentName, WATCH_MS } from './owners.ts';
-import { dimensionsLine, headLine, parseSegment, settledLine, windowLine } from './record.ts';
+import { Jobs } from './jobs.ts';
+import { BEAT_MS } from './owners.ts';
+import { headLine, windowLine } from './record.ts';
+import { type Segment, Segments } from './segments.ts';
 
 /** The waiting windows, of which the spool is the copy on disk. */
 export interface Mirrored {
-  /** Windows that are not on disk, oldest first. */
-  unkept(): readonly Piece[];
+  /** Windows that are not on disk, oldest first, so many at most. */
+  unkept(most: number): readonly Piece[];
   /** What of a window waits now; nothing where it is gone. */
   left(piece: Piece): Piece | undefined;
   /** Notes where a window is. @returns false where it waits no longer */
   keep(piece: Piece, where: Kept): boolean;
   /** Takes windows over. @returns whether there was room */
   adopt(windows: readonly Omit<Adopted, 'label'>[], publication: Publication): boolean;
-  /** Forgets the windows of a segment that somebody else took over. */
+  /** Forgets the windows of a segment that somebody else took. */
   release(segment: number): void;
+  /** Notes that the windows of a segment are on disk no longer. */
+  unkeep(segment: number): void;
+  /** What the windows take in memory, and may take. */
+  readonly bytes: number;
+  readonly limitBytes: number;
 }
 
 export interface SpoolOptions {
@@ -28,36 +36,26 @@ export interface SpoolOptions {
   readonly limitBytes: number;
   /** A name that no other process has: hexadecimal digits. */
   readonly owner: string;
-  /** Whose windows are written. */
-  readonly publication: Publication;
+  readonly namespace: string;
   readonly clock: Clock;
   readonly log: Log;
   readonly mirrored: Mirrored;
 }
 
-interface Segment {
-  readonly number: number;
-  readonly name: string;
-  /** It holds this process's own windows, and no adopted ones. */
-  readonly isOwn: boolean;
-  bytes: number;
-  /** The number of its last record. */
-  records: number;
-  /** Records of windows that wait. */
-  live: number;
-  /** Records that are settled, which the file does not say yet. */
-  settled: number[];
-  /** Its last line may be half a one. */
-  isTorn: boolean;
-}
-
 /** A segment is given up as a whole, when nothing of it waits any more. */
 const SEGMENT_BYTES = 1024 * 1024;
+/** Of the room on disk, and of that in memory: another process has to find room for it beside its own. */
 const LEAST_SEGMENTS = 8;
+const WINDOWS_AT_ONCE = 1000;
 /** What is kept free for saying what is settled. */
 const RESERVE = 0.1;
 /** A look at whether the segments are still ours must not keep a request for longer. */
 const PATIENCE_MS = 1000;
+/** At the end a disk that works gets at least so much time. */
+const LEAST_CLOSE_MS = 500;
+/** Of writing and leaving, while somebody takes the files away. */
+const MOST_ROUNDS = 3;
+const FULL = 'SPOOL_FULL';
 
 /**
  * Keeps a copy on disk of all windows that wait. Nothing waits for it: each change is noted and written as
@@ -66,134 +64,133 @@ const PATIENCE_MS = 1000;
  */
 export class Spool {
   readonly #options: SpoolOptions;
-  readonly #owners: Owners;
-  readonly #segments = new Map<number, Segment>();
-  /** Segments of other namespaces, and such as had no room. */
-  readonly #passed = new Set<string>();
-  #publication: Publication;
+  readonly #segments: Segments;
+  readonly #adoption: Adoption;
+  readonly #jobs = new Jobs((error) => this.#failed(error));
+  /** Whose windows are written; nothing is, before their dimensions are known. */
+  #publication: Publication | undefined;
   #current: Segment | undefined;
-  #numbers = 0;
-  #queue: Promise<void> = Promise.resolve();
-  readonly #pending = new Set<string>();
   #isFailing = false;
-  /** What is begun waits for it, while there is more urgent work than the disk's. */
-  #gate: { readonly opened: Promise<void>; readonly open: () => void } | undefined;
+  #isClosing = false;
   #beatMs = 0;
-  #touches = 0;
   #cancelBeat: (() => void) | undefined;
-  #cancelWatch: (() => void) | undefined;
   #beating: Promise<void> | undefined;
 
   constructor(options: SpoolOptions) {
+    const { disk, clock, owner } = options;
     this.#options = options;
-    this.#publication = options.publication;
-    this.#owners = new Owners(options.disk, options.owner, options.clock);
+    this.#segments = new Segments(disk, clock, owner);
+    this.#adoption = new Adoption(options, this.#segments, () => this.adopt());
   }
 
   /** Takes over what dead processes left. */
   adopt(): void {
-    this.#do('adopt', () => this.#adoptOrphans());
+    this.#jobs.add('adopt', async () => {
+      if (!this.#isClosing) await this.#adoption.run(() => !this.#isClosing);
+      this.#keepBeating();
+    });
+  }
+
+  /** The dimensions of this process's windows are known: from now on they are written. */
+  begin(publication: Publication): void {
+    this.#publication = publication;
+    this.save();
   }
 
   /** Writes the windows that are not on disk. */
   save(): void {
-    this.#do('save', () => this.#save());
+    this.#jobs.add('save', () => this.#save());
   }
 
   /** A window left the outbox. */
   settled({ segment: number, record }: Kept): void {
-    const segment = this.#segments.get(number);
+    const segment = this.#segments.at(number);
     if (segment === undefined) return;
     segment.settled.push(record);
     segment.live -= 1;
-    this.#do('tidy', () => this.#tidy());
+    this.#jobs.add('tidy', () => this.#tidy());
   }
 
   /** Some of a window is settled: what still waits takes the place of the whole. */
   partly(piece: Piece): void {
-    const segment = this.#segments.get(piece.segment);
-    if (segment !== undefined) this.#do(undefined, () => this.#replace(segment, piece));
-  }
-
-  /** The dimensions of this process's own windows are known now. */
-  relabel(dimensions: readonly Dimension[]): void {
-    const before = this.#publication;
-    this.#publication = { ...before, dimensions };
-    if (JSON.stringify(before.dimensions) === JSON.stringify(dimensions)) return;
-    const own = [...this.#segments.values()].filter(({ isOwn }) => isOwn);
-    this.#do(undefined, async () => {
-      for (const one of own) await this.#append(one, dimensionsLine(dimensions), false);
-    });
+    // Asked now: it may have been written since the piece was taken out.
+    const { segment: number = 0 } = this.#options.mirrored.left(piece) ?? {};
+    const segment = this.#segments.at(number);
+    if (segment !== undefined) this.#jobs.add(undefined, () => this.#replace(segment, piece));
   }
 
   /** After a pause in which others may have taken this process for dead, looks at what is still its own. */
   async assured(): Promise<void> {
     const { clock } = this.#options;
-    if (this.#segments.size === 0 || clock.monoMs() - this.#beatMs < 2 * BEAT_MS) return;
-    await this.#within(PATIENCE_MS, this.#beat());
+    while (this.#isUnsure) {
+      const begunMs = clock.monoMs();
+      const isHeard = await within(clock, PATIENCE_MS, this.#beat());
+      // A patience that lasted much longer ended with the process standing still: it says nothing of the disk.
+      const hasStoodStill = clock.monoMs() - begunMs > 2 * PATIENCE_MS;
+      if (!isHeard && !hasStoodStill) return;
+    }
+  }
+
+  /** The last beat is so old that others may soon stop believing in it. */
+  get #isUnsure(): boolean {
+    const silentMs = this.#options.clock.monoMs() - this.#beatMs;
+    return this.#segments.all.length > 0 && silentMs >= 2 * BEAT_MS;
+  }
+
+  async #sureOfOwn(): Promise<void> {
+    if (this.#isUnsure) await this.#beat();
   }
 
   /** From now on nothing is begun, until {@link close}. */
   hold(): void {
-    let open = (): void => undefined;
-    const opened = new Promise<void>((resolve) => {
-      open = resolve;
-    });
-    this.#gate = { opened, open };
+    this.#isClosing = true;
+    this.#jobs.pause();
   }
 
   /**
    * Writes what is left, and leaves it to whoever comes.
    *
-   * @returns false where the disk did not get it done in time
+   * @returns false where the disk does not answer
    */
-  async close(limitMs: number): Promise<boolean> {
-    this.#gate?.open();
+  close(limitMs: number): Promise<boolean> {
+    this.#isClosing = true;
     this.#cancelBeat?.();
-    this.#cancelWatch?.();
+    this.#adoption.close();
+    this.#jobs.resume();
     this.save();
-    this.#do('tidy', () => this.#tidy());
-    const leaving = this.#do(undefined, async () => {
+    const leaving = this.#jobs.add(undefined, async () => {
       await this.#beating;
-      for (const { name } of this.#segments.values()) {
-        await this.#options.disk.rename(name, leftName(name));
+      for (let round = 0; round < MOST_ROUNDS; round += 1) {
+        await this.#leaveAll();
+        // What is gone from under us is written once more.
+        if (this.#options.mirrored.unkept(1).length === 0) break;
+        await this.#save();
       }
-      this.#segments.clear();
       await this.#options.disk.close();
     });
-    return this.#within(limitMs, leaving);
+    return within(this.#options.clock, Math.max(limitMs, LEAST_CLOSE_MS), leaving);
   }
 
-  /** Runs a job after those before it. @param name of a job that there is no use in doing twice in a row */
-  #do(name: string | undefined, job: () => Promise<void>): Promise<void> {
-    if (name !== undefined && this.#pending.has(name)) return this.#queue;
-    if (name !== undefined) this.#pending.add(name);
-    this.#queue = this.#queue.then(async () => {
-      await this.#gate?.opened;
-      if (name !== undefined) this.#pending.delete(name);
+  async #leaveAll(): Promise<void> {
+    for (const segment of this.#segments.all) {
       try {
-        await job();
+        await this.#segments.tidy(segment);
+        if (!this.#segments.has(segment)) continue;
+        await this.#segments.leave(segment);
+        this.#segments.forget(segment);
       } catch (error) {
-        this.#failed(error);
+        if (codeOf(error) !== 'ENOENT') throw error;
+        await this.#lostHold(segment);
       }
-    });
-    return this.#queue;
-  }
-
-  async #within(limitMs: number, work: Promise<void>): Promise<boolean> {
-    let cancel = (): void => undefined;
-    const late = new Promise<boolean>((resolve) => {
-      cancel = this.#options.clock.after(limitMs, () => resolve(false));
-    });
-    const isDone = await Promise.race([work.then(() => true), late]);
-    cancel();
-    return isDone;
+    }
+    this.#current = undefined;
   }
 
   /** Said once. @throws what is a fault of this program */
   #failed(error: unknown): void {
-    if (codeOf(error) === undefined) throw error;
-    this.#current = undefined;
+    const code = codeOf(error);
+    if (code === undefined) throw error;
+    if (code !== FULL) this.#current = undefined;
     const text = 'the spool cannot be written, windows wait in memory alone';
     this.#options.log[this.#isFailing ? 'debug' : 'warn'](text, { reason: reasonOf(error) });
     this.#isFailing = true;
@@ -201,138 +198,101 @@ export class Spool {
 
   async #save(): Promise<void> {
     const { mirrored, log } = this.#options;
-    for (let pieces = mirrored.unkept(); pieces.length > 0; ) {
-      const segment = this.#current ?? (await this.#open());
-      let text = '';
-      let taken = 0;
-      for (const piece of pieces) {
-        if (segment.bytes + text.length > this.#segmentBytes() && taken > 0) break;
-        text += windowLine(segment.records + taken + 1, piece);
-        taken += 1;
-      }
-      const room = this.#options.limitBytes * (1 - RESERVE);
-      if (this.#bytes() + text.length > room) {
-        throw failure('ENOSPC', 'the spool is full, see --spool-limit');
-      }
-      await this.#append(segment, text, true);
-      for (const piece of pieces.slice(0, taken)) {
-        segment.records += 1;
-        const where = { segment: segment.number, record: segment.records };
-        if (mirrored.keep(piece, where)) segment.live += 1;
-        else segment.settled.push(segment.records);
-      }
-      const last = pieces[taken - 1]?.startMs ?? 0;
-      log.debug('windows are on disk', { windows: taken, last: new Date(last).toISOString() });
-      if (segment.bytes > this.#segmentBytes()) this.#current = undefined;
-      pieces = pieces.slice(taken);
+    const publication = this.#publication;
+    if (publication === undefined) return;
+    // An open file could be written though it is another process's now.
+    await this.#sureOfOwn();
+    for (let pieces = mirrored.unkept(WINDOWS_AT_ONCE); pieces.length > 0; ) {
+      const kept = await this.#write(pieces, headLine(publication));
+      // Another job follows, with another segment.
+      if (kept === 0) return;
+      const last = new Date(pieces[kept - 1]?.startMs ?? 0).toISOString();
+      log.debug('windows are on disk', { windows: kept, last });
       if (this.#isFailing) log.warn('the spool is written again');
       this.#isFailing = false;
+      pieces = pieces.length > kept ? pieces.slice(kept) : mirrored.unkept(WINDOWS_AT_ONCE);
     }
     await this.#tidy();
   }
 
-  #bytes(): number {
-    return [...this.#segments.values()].reduce((sum, { bytes }) => sum + bytes, 0);
+  /** Writes the first of some windows, as many as go into one segment. @returns how many */
+  async #write(pieces: readonly Piece[], head: string): Promise<number> {
+    const segment = this.#current;
+    const { records = 0, bytes = 0 } = segment ?? {};
+    let text = segment === undefined ? head : '';
+    let taken = 0;
+    for (const piece of pieces) {
+      if (taken > 0 && bytes + text.length > this.#segmentBytes()) break;
+      taken += 1;
+      text += windowLine(records + taken, piece);
+    }
+    const room = this.#options.limitBytes * (1 - RESERVE);
+    if (this.#segments.bytes + Buffer.byteLength(text) > room) {
+      throw failure(FULL, 'the spool is full, see --spool-limit');
+    }
+    const to = segment ?? (await this.#segments.create());
+    this.#keepBeating();
+    try {
+      await this.#segments.append(to, text, true);
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') {
+        // They may have gone into the file through its open descriptor, and follow in another one.
+        const gone = pieces.slice(0, taken).map((_, index) => to.records + index + 1);
+        await this.#segments.tell(to, gone);
+        await this.#lostHold(to);
+        return 0;
+      }
+      if (to.live === 0) await this.#segments.remove(to);
+      throw error;
+    }
+    for (const piece of pieces.slice(0, taken)) {
+      to.records += 1;
+      const where = { segment: to.number, record: to.records };
+      if (this.#options.mirrored.keep(piece, where)) to.live += 1;
+      else to.settled.push(to.records);
+      // Some of it was settled while it was written.
+      if (this.#options.mirrored.left(piece)?.data.length !== piece.data.length) this.partly(piece);
+    }
+    this.#current = to.bytes > this.#segmentBytes() ? undefined : to;
+    return taken;
   }
 
   #segmentBytes(): number {
-    return Math.min(SEGMENT_BYTES, this.#options.limitBytes / LEAST_SEGMENTS);
-  }
-
-  async #open(): Promise<Segment> {
-    const { disk, owner } = this.#options;
-    const segment = this.#segment(segmentName(owner, this.#numbers + 1), { isOwn: true });
-    await disk.create(segment.name);
-    this.#enlist(segment);
-    await this.#append(segment, headLine(this.#publication), false);
-    this.#current = segment;
-    return segment;
-  }
-
-  #segment(name: string, more: Partial<Segment> = {}): Segment {
-    this.#numbers += 1;
-    const none = { isOwn: false, bytes: 0, records: 0, live: 0, settled: [], isTorn: false };
-    return { number: this.#numbers, name, ...none, ...more };
-  }
-
-  #enlist(segment: Segment): void {
-    this.#segments.set(segment.number, segment);
-    this.#beatMs = this.#options.clock.monoMs();
-    this.#cancelBeat ??= this.#nextBeat();
-  }
-
-  async #append(segment: Segment, text: string, isSafe: boolean): Promise<void> {
-    const { disk } = this.#options;
-    const whole = segment.isTorn ? `\n${text}` : text;
-    try {
-      await disk.append(segment.name, whole, isSafe);
-    } catch (error) {
-      segment.isTorn = true;
-      // Some of its lines may be whole: they would be read, though they count as not written.
-      await disk.truncate(segment.name, segment.bytes);
-      throw error;
-    }
-    segment.isTorn = false;
-    segment.bytes += Buffer.byteLength(whole);
+    const { limitBytes, mirrored } = this.#options;
+    return Math.min(SEGMENT_BYTES, Math.min(limitBytes, mirrored.limitBytes) / LEAST_SEGMENTS);
   }
 
   async #replace(segment: Segment, piece: Piece): Promise<void> {
     const { mirrored } = this.#options;
+    await this.#sureOfOwn();
     const left = mirrored.left(piece);
-    if (left?.segment !== segment.number) return;
+    if (left?.segment !== segment.number || !this.#segments.has(segment)) return;
     const record = segment.records + 1;
-    await this.#append(segment, windowLine(record, left, left.record), false);
+    await this.#segments.append(segment, windowLine(record, left, left.record), false);
     segment.records = record;
     if (!mirrored.keep(left, { segment: segment.number, record })) segment.settled.push(record);
   }
 
-  /** Says in the files what is settled, and removes those of which nothing waits. */
   async #tidy(): Promise<void> {
-    for (const segment of [...this.#segments.values()]) {
-      if (segment.live <= 0) {
-        this.#forget(segment);
-        try {
-          await this.#remove(segment.name);
-        } catch (error) {
-          this.#segments.set(segment.number, segment);
-          throw error;
-        }
-      } else if (segment.settled.length > 0) await this.#tellSettled(segment);
+    await this.#sureOfOwn();
+    for (const segment of this.#segments.all) {
+      await this.#segments.tidy(segment);
+      if (this.#current === segment && !this.#segments.has(segment)) this.#current = undefined;
     }
   }
 
-  async #tellSettled(segment: Segment): Promise<void> {
-    const { settled } = segment;
-    segment.settled = [];
-    try {
-      await this.#append(segment, settledLine(settled), false);
-    } catch (error) {
-      segment.settled = [...settled, ...segment.settled];
-      throw error;
-    }
-  }
-
-  #forget(segment: Segment): void {
-    this.#segments.delete(segment.number);
-    if (this.#current === segment) this.#current = undefined;
-  }
-
-  async #remove(name: string): Promise<void> {
-    try {
-      await this.#options.disk.remove(name);
-    } catch (error) {
-      // Somebody took it over, with nothing in it.
-      if (codeOf(error) !== 'ENOENT') throw error;
-    }
-  }
-
-  #nextBeat(): () => void {
-    return this.#options.clock.after(BEAT_MS, () => {
-      this.#cancelBeat = undefined;
-      if (this.#segments.size === 0) return;
-      this.#beat();
-      this.#cancelBeat = this.#nextBeat();
-    });
+  #keepBeating(): void {
+    if (this.#cancelBeat !== undefined || this.#isClosing) return;
+    this.#beatMs = this.#options.clock.monoMs();
+    const next = (): void => {
+      this.#cancelBeat = this.#options.clock.after(BEAT_MS, () => {
+        this.#cancelBeat = undefined;
+        if (this.#segments.all.length === 0 || this.#isClosing) return;
+        this.#beat();
+        next();
+      });
+    };
+    if (this.#segments.all.length > 0) next();
   }
 
   /**
@@ -340,7 +300,7 @@ export class Spool {
    * jobs that are under way: where the disk is slow, it is the first thing to be asked.
    */
   #beat(): Promise<void> {
-    this.#beating ??= this.#touchAll().then(
+    this.#beating ??= this.#beatAll().then(
       () => {
         this.#beating = undefined;
       },
@@ -352,91 +312,29 @@ export class Spool {
     return this.#beating;
   }
 
-  /** Never with the same time twice: on a disk that stood still, that would be no sign of life. */
-  #touch(name: string): Promise<void> {
-    const { disk, clock } = this.#options;
-    this.#touches += 1;
-    return disk.touch(name, clock.wallMs() + (this.#touches % 1000) / 1000);
-  }
-
-  async #touchAll(): Promise<void> {
-    const { clock, mirrored, log } = this.#options;
-    const nowMs = clock.monoMs();
-    for (const segment of [...this.#segments.values()]) {
-      try {
-        await this.#touch(segment.name);
-      } catch (error) {
-        if (codeOf(error) !== 'ENOENT') throw error;
-        // It was removed meanwhile, as nothing of it waited.
-        if (!this.#segments.has(segment.number)) continue;
-        log.warn('a segment of the spool was taken over: this process stood still for too long');
-        this.#forget(segment);
-        mirrored.release(segment.number);
-      }
+  async #beatAll(): Promise<void> {
+    const nowMs = this.#options.clock.monoMs();
+    for (const segment of this.#segments.all) {
+      const isThere = await this.#segments.beat(segment);
+      // It may have been removed meanwhile, as nothing of it waited.
+      if (!isThere && this.#segments.has(segment)) await this.#lostHold(segment);
     }
     this.#beatMs = nowMs;
   }
 
-  async #adoptOrphans(): Promise<void> {
-    for (const name of await this.#owners.orphans()) {
-      if (!this.#passed.has(name)) await this.#adoptOne(name);
-    }
-    this.#cancelWatch?.();
-    const look = (): void => this.adopt();
-    this.#cancelWatch = this.#owners.isWatching
-      ? this.#options.clock.after(WATCH_MS, look)
-      : undefined;
-  }
-
-  /** Whatever is gone meanwhile another process was faster to take. */
-  async #adoptOne(name: string): Promise<void> {
-    try {
-      if (await this.#isForUs(name)) await this.#takeOver(name);
-    } catch (error) {
-      if (codeOf(error) !== 'ENOENT') throw error;
-    }
-  }
-
-  async #isForUs(name: string): Promise<boolean> {
-    const { disk, log } = this.#options;
-    const text = await disk.read(name);
-    // Its owner died before the first line was whole, so that nothing of it was ever kept.
-    if (!text.includes('\n')) {
-      await disk.remove(name);
-      return false;
-    }
-    const { publication } = parseSegment(text);
-    if (publication?.namespace === this.#publication.namespace) return true;
-    this.#passed.add(name);
-    const reason = publication ? 'of another namespace' : 'whose head is damaged';
-    log.info(`a segment of the spool ${reason} is left alone`, { name });
-    return false;
-  }
-
-  async #takeOver(name: string): Promise<void> {
-    const { disk, owner, clock, log, mirrored } = this.#options;
-    const own = segmentName(owner, this.#numbers + 1);
-    // Touched first: with the old time it would be an orphan under its new name as well.
-    await this.#touch(name);
-    await disk.rename(name, own);
-    const { publication, windows, damaged } = parseSegment(await disk.read(own));
-    const { bytes } = await disk.look(own);
-    const records = Math.max(0, ...windows.map(({ record }) => record));
-    const segment = this.#segment(own, { bytes, records, live: windows.length, isTorn: true });
-    // Touched last: it may have taken so long that another process took it in turn.
-    await this.#touch(own);
-    const [monoMs, wallMs] = [clock.monoMs(), clock.wallMs()];
-    const adopted = windows.map((window) => ({
-      ...window,
-      segment: segment.number,
-      bornMs: monoMs - Math.max(0, wallMs - window.startMs),
-    }));
-    if (publication === undefined || !mirrored.adopt(adopted, publication)) {
-      await disk.rename(own, leftName(own));
-      return;
-    }
-    this.#enlist(segment);
-    log.info('windows of another process are taken over', { windows: windows.length, damaged });
-    await this.#tidy();
+  /** A segment is gone: its windows are somebody else's, or on disk no longer. */
+  async #lostHold(segment: Segment): Promise<void> {
+    const { mirrored, log } = this.#options;
+    if (!this.#segments.has(segment)) return;
+    this.#segments.forget(segment);
+    if (this.#current === segment) this.#current = undefined;
+    const isTaken = await this.#segments.hasHeir(segment);
+    const why = isTaken ? 'taken over: this process stood still for too long' : 'removed';
+    log.warn(`a segment of the spool was ${why}`);
+    if (isTaken) mirrored.release(segment.number);
+    else mirrored.unkeep(segment.number);
+    // After what is being written to it now.
+    this.#jobs.add(undefined, () => this.#segments.abandon(segment));
+    this.save();
   }
 }

@@ -22,6 +22,7 @@ const LONGEST_MS = 300_000;
 const ORPHAN_MS = 3000;
 /** Smaller than this, a body holds one window: what is too large then is given up, and meant to be. */
 const ONE_WINDOW_BYTES = 1500;
+const NAMES = ['CPUUtilization', 'MemoryUtilization', 'MaxMemoryUtilization'];
 /** After these the service has the data, and the agent does not know. */
 const AMBIGUOUS = new Set(['cut-before-answer', 'cut-mid-answer', 'drip']);
 
@@ -211,6 +212,12 @@ test('nothing that was on disk is missing, whatever the service, the disk and th
   assert.deepEqual(segments(), [], 'the folder is empty again');
   const twice = duplicates(cloudwatch, killed, cuts);
   assert.deepEqual(twice.unexcused, []);
+  for (const run of ended) {
+    const [, sent] = /windowsSent=(\d+)/.exec(run.program.stderr()) ?? [];
+    const { least, most } = windowsOf(run, cloudwatch, cuts);
+    const text = `${run.name} says ${sent}, the ledger has ${least} to ${most} windows of it`;
+    assert.ok(Number(sent) >= least && Number(sent) <= most, text);
+  }
   t.diagnostic(
     `${runs.length} lives, ${killed.length} kills, ${cloudwatch.requests.length} requests, ` +
       `${runs.reduce((sum, run) => sum + run.closed.length, 0)} windows closed, ` +
@@ -245,7 +252,9 @@ function missing(
   const ledger = new Set(accepted.flatMap(keysOf));
   return runs.flatMap((run) =>
     which(run)
-      .map((start) => `${run.name} ${start}Z MemoryUtilization`)
+      .flatMap((start) => NAMES.map((name) => `${run.name} ${start}Z ${name}`))
+      // A first window may hold one reading alone, of which no CPU time can be told.
+      .filter((key) => key !== `${run.name} ${run.closed[0]}Z CPUUtilization`)
       .filter((key) => !ledger.has(key)),
   );
 }
@@ -270,13 +279,10 @@ function duplicates(
   for (const one of accepted) {
     for (const key of keysOf(one)) times.set(key, [...(times.get(key) ?? []), one]);
   }
-  const lastOf = (keyId: string | undefined, beforeMs: number): Accepted | undefined =>
-    accepted.filter((one) => one.accessKeyId === keyId && one.at <= beforeMs).at(-1);
   const isExcused = (one: Accepted): boolean =>
-    AMBIGUOUS.has(one.fault ?? '') ||
-    cuts.some((cutMs) => lastOf(one.accessKeyId, cutMs) === one) ||
+    isAmbiguous(one, accepted, cuts) ||
     (killed.some(({ keyId }) => keyId === one.accessKeyId) &&
-      lastOf(one.accessKeyId, Number.POSITIVE_INFINITY) === one);
+      lastOf(one, accepted, Number.POSITIVE_INFINITY) === one);
   const twice = [...times].filter(([, all]) => all.length > 1);
   return {
     excused: twice.length,
@@ -286,4 +292,40 @@ function duplicates(
         ([key, all]) => `${key}: ${all.map((one) => `${one.accessKeyId} ${one.fault}`).join(', ')}`,
       ),
   };
+}
+
+/** The last request of the same agent until then. */
+function lastOf(
+  { accessKeyId }: Accepted,
+  accepted: readonly Accepted[],
+  beforeMs: number,
+): Accepted | undefined {
+  return accepted.filter((one) => one.accessKeyId === accessKeyId && one.at <= beforeMs).at(-1);
+}
+
+/** Its agent may not know that it was accepted. */
+function isAmbiguous(
+  one: Accepted,
+  accepted: readonly Accepted[],
+  cuts: readonly number[],
+): boolean {
+  const isCut = cuts.some((cutMs) => lastOf(one, accepted, cutMs) === one);
+  return AMBIGUOUS.has(one.fault ?? '') || isCut;
+}
+
+/** How many windows an agent has brought for certain, its own and others', and how many at most. */
+function windowsOf(
+  { keyId }: Run,
+  { accepted }: Cloudwatch,
+  cuts: readonly number[],
+): { least: number; most: number } {
+  const own = accepted.filter(({ accessKeyId }) => accessKeyId === keyId);
+  const certain = own.filter((one) => !isAmbiguous(one, accepted, cuts));
+  const windowOf = (key: string): string => key.split(' ', 2).join(' ');
+  const certainKeys = new Set(certain.flatMap(keysOf));
+  const all = new Set(own.flatMap(keysOf).map(windowOf));
+  const whole = [...all].filter((window) =>
+    NAMES.every((name) => certainKeys.has(`${window} ${name}`)),
+  );
+  return { least: whole.length, most: all.size };
 }

@@ -39,7 +39,7 @@ test('an outage of two weeks stays within its bounds, on disk as well, and then 
         disk: folder.open(),
         limitBytes: 64 * MIB,
         owner: 'abc',
-        publication: PUBLICATION,
+        namespace: PUBLICATION.namespace,
         clock,
         log: { error: note, warn: note, info: note, debug: () => undefined },
         mirrored,
@@ -97,7 +97,8 @@ test('an outage of two weeks stays within its bounds, on disk as well, and then 
   const [first = '', , , fourth = ''] = stored;
   assert.ok(first > fourth, 'the newest comes first');
   assert.equal(bytesOnDisk(), 0);
-  assert.deepEqual(await ended(), { sent: 0, spooled: 0, lost: 0, isStuck: false });
+  const total = { sent, spooled: 0, lost: Number(lost), lostAtEnd: 0, isStuck: false };
+  assert.deepEqual(await ended(), total);
   assert.equal(clock.pending(), 0);
   assert.deepEqual(notes, []);
 

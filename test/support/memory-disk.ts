@@ -12,6 +12,7 @@ interface File {
 export class MemoryFolder {
   readonly files: Map<string, File> = new Map();
   isFull = false;
+  #identity = 1;
   readonly #wallMs: () => number;
   #pending: Operation[] = [];
   #writes = 0;
@@ -20,8 +21,14 @@ export class MemoryFolder {
     this.#wallMs = wallMs;
   }
 
+  /** Nothing can happen now: what paused processes asked for waits. */
   get isIdle(): boolean {
-    return this.#pending.length === 0;
+    return !this.#pending.some(({ of }) => !of.isPaused);
+  }
+
+  /** A process asked for something that has not happened. */
+  isBusy(of: MemoryDisk): boolean {
+    return this.#pending.some((operation) => operation.of === of);
   }
 
   /** The view of one process. Operations happen only by {@link step}, in the order of their asking. */
@@ -31,7 +38,18 @@ export class MemoryFolder {
 
   /** Lets the next operation happen. */
   step(): void {
-    this.#pending.shift()?.run();
+    const at = this.#pending.findIndex(({ of }) => !of.isPaused);
+    if (at >= 0) this.#pending.splice(at, 1)[0]?.run();
+  }
+
+  get identity(): string {
+    return String(this.#identity);
+  }
+
+  /** Somebody removes the folder, and it is made again. */
+  vanish(): void {
+    this.files.clear();
+    this.#identity += 1;
   }
 
   /** As a kernel stamps what is written: never the same time twice. */
@@ -69,6 +87,8 @@ interface Operation {
 export class MemoryDisk implements Disk {
   readonly #folder: MemoryFolder;
   readonly #wallMs: () => number;
+  /** Its process stands still. */
+  isPaused = false;
   /** Files stay open under whatever name they have now. */
   readonly #open = new Map<string, File>();
 
@@ -79,6 +99,10 @@ export class MemoryDisk implements Disk {
 
   list(): Promise<readonly string[]> {
     return this.#do(() => [...this.#folder.files.keys()]);
+  }
+
+  identity(): Promise<string> {
+    return this.#do(() => this.#folder.identity);
   }
 
   read(name: string): Promise<string> {
@@ -109,7 +133,12 @@ export class MemoryDisk implements Disk {
         const file = this.#open.get(name);
         if (isSafe && file !== undefined) file.safe = file.text.length;
       },
-      (part) => write(text.slice(0, Math.floor(part * (text.length + 1)))),
+      (part) => {
+        // Nothing, where the file is gone.
+        if (this.#open.has(name) || this.#folder.files.has(name)) {
+          write(text.slice(0, Math.floor(part * (text.length + 1))));
+        }
+      },
     );
   }
 
@@ -135,6 +164,18 @@ export class MemoryDisk implements Disk {
       this.#file(name);
       this.#open.delete(name);
       this.#folder.files.delete(name);
+    });
+  }
+
+  hold(name: string): Promise<void> {
+    return this.#do(() => {
+      this.#open.set(name, this.#open.get(name) ?? this.#file(name));
+    });
+  }
+
+  drop(name: string): Promise<void> {
+    return this.#do(() => {
+      this.#open.delete(name);
     });
   }
 

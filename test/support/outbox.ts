@@ -67,6 +67,8 @@ export interface Waiting extends Adopted {
   /** The places of the datums of which nobody has decided yet. */
   open: readonly number[];
   isDelivered: boolean;
+  /** Of the adopted windows that it came in with, the start of the first; nothing where it is one's own. */
+  readonly groupMs?: number;
 }
 
 /** What a piece says of its window. */
@@ -74,8 +76,13 @@ export type Said = Omit<Piece, 'entry'>;
 
 /** The plainest list of windows that does what an outbox should. It does not know when there is no room. */
 export class Model {
+  readonly #mostBytes: number;
   #ids = 0;
   #waiting: readonly Waiting[] = [];
+
+  constructor(limitBytes: number) {
+    this.#mostBytes = Math.max(1024, Math.min(16 * 1024, Math.floor(limitBytes / 512) * 8));
+  }
 
   get waiting(): readonly Waiting[] {
     return this.#waiting;
@@ -93,8 +100,25 @@ export class Model {
     return this.#ids;
   }
 
+  /** By their start, in groups that are each a small part of all the room. */
   adopt(windows: readonly Adopted[]): void {
-    this.#waiting = [...windows.map((window) => this.#entered(window)), ...this.#waiting];
+    const groups: Adopted[][] = [];
+    let bytes = 0;
+    for (const window of [...windows].sort((one, other) => one.startMs - other.startMs)) {
+      bytes += bytesOf(window);
+      if (groups.length === 0 || bytes > this.#mostBytes) {
+        groups.push([]);
+        bytes = bytesOf(window);
+      }
+      groups.at(-1)?.push(window);
+    }
+    for (const group of groups) {
+      const groupMs = group[0]?.startMs ?? 0;
+      const entered = group.map((window) => ({ ...this.#entered(window), groupMs }));
+      const at = this.#waiting.findIndex((one) => (one.groupMs ?? Infinity) > groupMs);
+      const end = at < 0 ? this.#waiting.length : at;
+      this.#waiting = [...this.#waiting.slice(0, end), ...entered, ...this.#waiting.slice(end)];
+    }
   }
 
   /** Newest first, then from the oldest on. */

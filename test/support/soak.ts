@@ -27,7 +27,7 @@ const agent = new Agent({
   source,
   sink: {
     accept: () => undefined,
-    flush: () => Promise.resolve({ sent: 0, spooled: 0, lost: 0, isStuck: false }),
+    flush: () => Promise.resolve({ sent: 0, spooled: 0, lost: 0, lostAtEnd: 0, isStuck: false }),
     status: () => ({}),
   },
   clock,
