@@ -1,0 +1,143 @@
+import type { Clock } from '../../src/clock.ts';
+import { CloudwatchSink } from '../../src/cloudwatch/sink.ts';
+import type { Outlook, Verdict } from '../../src/cloudwatch/verdict.ts';
+import { createLog } from '../../src/log.ts';
+import { Spool } from '../../src/spool/spool.ts';
+import type { DrivenClock } from './clock.ts';
+import type { MemoryDisk, MemoryFolder } from './memory-disk.ts';
+import { datumOf, PUBLICATION } from './sink.ts';
+
+const PERIOD = 60_000;
+const MIB = 1024 * 1024;
+
+interface Flight {
+  readonly keys: readonly string[];
+  /** How much was logged before it. */
+  readonly lines: number;
+  readonly resolve: (verdict: Verdict) => void;
+}
+
+/** One agent's sink with its spool, until it is killed. */
+export class Process {
+  readonly sink: CloudwatchSink;
+  readonly owner: string;
+  readonly #folder: MemoryFolder;
+  readonly #disk: MemoryDisk;
+  flight: Flight | undefined;
+  readonly logged: string[] = [];
+  #isAlive = true;
+  #isPaused = false;
+  /** What fell due while it stood still. */
+  readonly #late: (() => void)[] = [];
+
+  constructor(folder: MemoryFolder, clock: DrivenClock, random: () => number, bufferBytes: number) {
+    this.#folder = folder;
+    this.#disk = folder.open();
+    const mortal: Clock = {
+      monoMs: clock.monoMs,
+      wallMs: clock.wallMs,
+      after: (delayMs, task) => {
+        const run = (): void => {
+          if (this.#isPaused) this.#late.push(task);
+          else if (this.#isAlive) task();
+        };
+        return clock.after(delayMs, run);
+      },
+    };
+    const log = createLog({
+      level: 'debug',
+      format: 'text',
+      clock,
+      write: (line) => this.logged.push(line),
+    });
+    const digits = (): string => Math.floor(random() * 2 ** 32).toString(16);
+    this.owner = digits() + digits();
+    this.sink = new CloudwatchSink({
+      publication: PUBLICATION,
+      resolve: (dimensions) => Promise.resolve(dimensions),
+      prepare: () => Promise.resolve({}),
+      post: ({ body }, timeoutMs) =>
+        new Promise((resolve) => {
+          const flight = { keys: keysIn(body), lines: this.logged.length, resolve };
+          this.flight = flight;
+          mortal.after(timeoutMs, () => {
+            if (this.flight === flight) this.answer('retry');
+          });
+        }),
+      periodMs: PERIOD,
+      jitterMs: 15_000,
+      bufferBytes,
+      openSpool: (mirrored) =>
+        new Spool({
+          disk: this.#disk,
+          limitBytes: 64 * MIB,
+          owner: this.owner,
+          namespace: PUBLICATION.namespace,
+          clock: mortal,
+          log,
+          mirrored,
+        }),
+      health: () => undefined,
+      remedyFor: () => undefined,
+      clock: mortal,
+      log,
+      random,
+    });
+  }
+
+  close(number: number, datums: number, clock: Clock): void {
+    const startMs = Math.floor(clock.wallMs() / PERIOD) * PERIOD - PERIOD;
+    const data = Array.from({ length: datums }, (_, place) => ({
+      ...datumOf([number]),
+      name: `M${place}`,
+    }));
+    this.sink.accept({ startMs, endMs: startMs + PERIOD, samples: 1, data });
+  }
+
+  answer(outlook: Outlook): void {
+    const { flight } = this;
+    this.flight = undefined;
+    const nothing = { code: outlook, message: '', requestId: '', members: [], waitMs: 0 };
+    flight?.resolve({ ...nothing, outlook });
+  }
+
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
+  /** It has done all that it had to do. */
+  get isQuiet(): boolean {
+    return !this.#isPaused && !this.#folder.isBusy(this.#disk);
+  }
+
+  /** It stands still, as by SIGSTOP: nothing of it runs, while time goes on. */
+  pause(): void {
+    this.#isPaused = true;
+    this.#disk.isPaused = true;
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#disk.isPaused = false;
+    for (const task of this.#late.splice(0)) task();
+  }
+
+  /** Windows that it said are lost. */
+  get lost(): number {
+    const said = this.logged.join('\n').matchAll(/ windows are lost windows=(\d+)/g);
+    return [...said].reduce((sum, [, count]) => sum + Number(count), 0);
+  }
+
+  /** Never heard of again. */
+  kill(part: number): void {
+    this.#isAlive = false;
+    this.#folder.kill(this.#disk, part);
+    this.flight = undefined;
+  }
+}
+
+/** The datums of a request, as `window.place`: the one is their value, the other in their name. */
+function keysIn(body: string): string[] {
+  const datums = body.matchAll(/\.MetricName=M(\d+)&.*?\.Value=(\d+)/g);
+  return [...datums].map(([, place, window]) => `${window}.${place}`);
+}
