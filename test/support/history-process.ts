@@ -8,12 +8,16 @@ import type { MemoryDisk, MemoryFolder } from './memory-disk.ts';
 import { datumOf, PUBLICATION } from './sink.ts';
 
 const PERIOD = 60_000;
+/** Two beats. */
+const SURE_MS = 10_000;
 const MIB = 1024 * 1024;
 
 interface Flight {
   readonly keys: readonly string[];
   /** How much was logged before it. */
   readonly lines: number;
+  /** Its process had heard of its segments a moment ago, or its disk does not answer. */
+  readonly isSure: boolean;
   readonly resolve: (verdict: Verdict) => void;
 }
 
@@ -27,12 +31,17 @@ export class Process {
   readonly logged: string[] = [];
   #isAlive = true;
   #isPaused = false;
+  /** When it last heard that a segment was still its own. */
+  #touchedMs = 0;
   /** What fell due while it stood still. */
   readonly #late: (() => void)[] = [];
 
   constructor(folder: MemoryFolder, clock: DrivenClock, random: () => number, bufferBytes: number) {
     this.#folder = folder;
     this.#disk = folder.open();
+    this.#disk.touched = () => {
+      this.#touchedMs = clock.monoMs();
+    };
     const mortal: Clock = {
       monoMs: clock.monoMs,
       wallMs: clock.wallMs,
@@ -58,7 +67,9 @@ export class Process {
       prepare: () => Promise.resolve({}),
       post: ({ body }, timeoutMs) =>
         new Promise((resolve) => {
-          const flight = { keys: keysIn(body), lines: this.logged.length, resolve };
+          const silentMs = clock.monoMs() - this.#touchedMs;
+          const isSure = silentMs <= SURE_MS || folder.isBusy(this.#disk);
+          const flight = { keys: keysIn(body), lines: this.logged.length, isSure, resolve };
           this.flight = flight;
           mortal.after(timeoutMs, () => {
             if (this.flight === flight) this.answer('retry');

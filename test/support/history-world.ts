@@ -64,9 +64,10 @@ export class World {
     return this.#processes.reduce((sum, process) => sum + (process?.lost ?? 0), this.#lost);
   }
 
-  /** Windows that were on disk, and of which nothing came. */
+  /** Windows that were on disk, or that a living process has, and of which nothing came. */
   get missing(): readonly number[] {
-    return [...this.#safe].filter((window) => !this.service.has(window));
+    const all = new Set([this.#safe, ...this.#open].flatMap((some) => [...some]));
+    return [...all].filter((window) => !this.service.has(window));
   }
 
   get windows(): number {
@@ -166,7 +167,7 @@ export class World {
       // What is on its way when another process turns out to have it may go again.
       const since = process?.logged.slice(flight.lines) ?? [];
       const isTaken = since.some((line) => line.includes('was taken over'));
-      this.service.store(flight.keys, how === 'ambiguous' || isTaken);
+      this.service.store(flight.keys, how === 'ambiguous' || (flight.isSure && isTaken));
     }
     // One datum that is too large is given up, which is another matter.
     const isGivenUp = how === 'tooLarge' && flight.keys.length === 1;

@@ -87,6 +87,8 @@ interface Operation {
 export class MemoryDisk implements Disk {
   readonly #folder: MemoryFolder;
   readonly #wallMs: () => number;
+  /** A file was touched. */
+  touched: () => void = () => undefined;
   /** Its process stands still. */
   isPaused = false;
   /** Files stay open under whatever name they have now. */
@@ -182,6 +184,7 @@ export class MemoryDisk implements Disk {
   touch(name: string, wallMs: number): Promise<void> {
     return this.#do(() => {
       this.#file(name).modifiedMs = wallMs;
+      this.touched();
     });
   }
 
