@@ -123,21 +123,20 @@ export class Segments {
     }
   }
 
-  /** Tells the heir of one that is gone, through its open descriptor, which of its records are none for it. */
-  async tell({ name }: Segment, records: readonly number[]): Promise<void> {
-    if (records.length === 0) return;
+  /**
+   * Gives up one that is gone. Through its open descriptor an heir that has not read it yet is told which
+   * of its records are none for it.
+   */
+  async abandon(segment: Segment): Promise<void> {
+    this.forget(segment);
     try {
-      await this.#disk.append(name, `\n${settledLine(records)}`, true);
+      if (segment.settled.length > 0) {
+        await this.#disk.append(segment.name, `\n${settledLine(segment.settled)}`, true);
+      }
     } catch (error) {
       // It was not open, so that there is no way to tell.
       if (codeOf(error) === undefined) throw error;
     }
-  }
-
-  /** Gives up one that is gone. */
-  async abandon(segment: Segment): Promise<void> {
-    this.forget(segment);
-    await this.tell(segment, segment.settled);
     await this.#disk.drop(segment.name);
   }
 

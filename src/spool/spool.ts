@@ -237,8 +237,7 @@ export class Spool {
     } catch (error) {
       if (codeOf(error) === 'ENOENT') {
         // They may have gone into the file through its open descriptor, and follow in another one.
-        const gone = pieces.slice(0, taken).map((_, index) => to.records + index + 1);
-        await this.#segments.tell(to, gone);
+        to.settled.push(...pieces.slice(0, taken).map((_, index) => to.records + index + 1));
         await this.#lostHold(to);
         return 0;
       }
@@ -333,8 +332,8 @@ export class Spool {
     log.warn(`a segment of the spool was ${why}`);
     if (isTaken) mirrored.release(segment.number);
     else mirrored.unkeep(segment.number);
-    // After what is being written to it now.
-    this.#jobs.add(undefined, () => this.#segments.abandon(segment));
+    // What was written to it a moment ago has to be elsewhere before its heir is told to let it be.
     this.save();
+    this.#jobs.add(undefined, () => this.#segments.abandon(segment));
   }
 }

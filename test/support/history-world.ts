@@ -193,10 +193,15 @@ export class World {
     }
   }
 
-  /** Those that survive even the machine's end. */
-  #windowsOnDisk(): Set<number> {
-    const files = [...this.#folder.files.values()];
-    return windowsIn(files.map(({ text, safe }) => text.slice(0, safe)));
+  /** Those that survive even the machine's end, in some of the files. */
+  #windowsOnDisk(which: (name: string) => boolean = () => true): Set<number> {
+    const files = [...this.#folder.files].filter(([name]) => which(name));
+    return windowsIn(files.map(([, { text, safe }]) => text.slice(0, safe)));
+  }
+
+  #hasLivingOwner(name: string): boolean {
+    const { owner } = parseName(name) ?? {};
+    return this.#processes.some((process) => process !== undefined && process.owner === owner);
   }
 
   /** @returns whether it had nothing to do any more, so that all it knew is on disk */
@@ -297,7 +302,8 @@ export class World {
   /** After a kill: what is neither on disk nor stored is gone, and what is on disk may come again. */
   #noteLost(whose: readonly number[], isUnwritten: boolean): void {
     if (isUnwritten) this.#excuseUnnoted();
-    const isSafe = this.#windowsOnDisk();
+    // What was written to a file that another process had taken is not read any more.
+    const isSafe = this.#windowsOnDisk((name) => !this.#hasLivingOwner(name));
     for (const who of whose) {
       for (const window of this.#open[who] ?? []) {
         if (isSafe.has(window)) this.#safe.add(window);
