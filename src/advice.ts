@@ -1,6 +1,9 @@
 /** What goes wrong, and what to do about it. The README shows it as it stands here. */
 export const ADVICE = {
-  setting: ['a setting is wrong', 'correct what the line names; the agent looks again by itself'],
+  setting: [
+    'a setting is wrong',
+    'correct what the line names; files are read again by the agent itself',
+  ],
   region: ['no region is known', 'set --region or AWS_REGION'],
   taskRole: [
     'an ECS task without a task role',
@@ -15,6 +18,15 @@ export const ADVICE = {
     'raise HttpPutResponseHopLimit to 2, or give the container a role of its own',
   ],
   credentials: ['there are no credentials', 'see the table of credentials in the README'],
+  issuer: [
+    'what hands out credentials does not answer',
+    'STS and SSO need a way there: a NAT gateway, a VPC endpoint (sts), or HTTPS_PROXY',
+  ],
+  login: ['the login has expired', 'run the command that the line names'],
+  expired: [
+    'the credentials have expired',
+    'CloudWatch may refuse them until their source renews them: look at its health',
+  ],
   unknownKey: [
     'the key is refused',
     'it was deleted, has expired, or belongs to another partition: bring a new one',
@@ -48,6 +60,15 @@ export const ADVICE = {
     'the certificate is not trusted',
     'name the authority of your proxy by --ca-bundle or AWS_CA_BUNDLE',
   ],
+  certificateTime: [
+    'the certificate is not valid now',
+    'set this machine’s clock where that is off; otherwise have the certificate renewed',
+  ],
+  unverified: [
+    'anybody could answer there',
+    'unset NODE_TLS_REJECT_UNAUTHORIZED, and name the authority by --ca-bundle',
+  ],
+  noTls: ['no TLS is spoken there', 'correct https:// or the port of the endpoint or the proxy'],
   clock: [
     'the clock is off',
     'set it, e.g. by chrony; requests are signed by the corrected time meanwhile',

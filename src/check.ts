@@ -5,6 +5,7 @@ import { type Identity, masked } from './aws/credentials.ts';
 import type { Means } from './aws/means.ts';
 import { whoIs } from './aws/sts.ts';
 import type { Clock } from './clock.ts';
+import { gzipFrom } from './cloudwatch/compression.ts';
 import type { Dimension } from './cloudwatch/datum.ts';
 import { encodePage } from './cloudwatch/form.ts';
 import type { Post } from './cloudwatch/post.ts';
@@ -31,7 +32,7 @@ export interface Finding {
 }
 
 /** Of one step, with all that it asks on its way. */
-const STEP_MS = 30_000;
+const STEP_MS = 95_000;
 const PUBLISH_MS = 8000;
 /** Services refuse what is five minutes off; said earlier, so that there is time. */
 const CLOCK_WARN_MS = 60_000;
@@ -42,8 +43,10 @@ export function findingLines(
   format: 'text' | 'json',
 ): string {
   const [cause, remedy] = advice === undefined ? [] : ADVICE[advice];
-  if (format === 'json') return JSON.stringify({ mark, what, text, cause, remedy });
-  const first = `${mark.padEnd(4)} ${what.padEnd(11)} ${text}`;
+  // What a server said may hold anything.
+  const line = text.replace(/[\s\p{Cc}]+/gu, ' ').trim();
+  if (format === 'json') return JSON.stringify({ mark, what, text: line, cause, remedy });
+  const first = `${mark.padEnd(4)} ${what.padEnd(11)} ${line}`;
   return cause === undefined ? first : `${first}\n${' '.repeat(17)}${cause}: ${remedy}`;
 }
 
@@ -64,17 +67,22 @@ class Walk {
 
   async run(): Promise<void> {
     const { aws } = this.#options;
-    const means = await this.#step('settings', (signal) => aws.means(signal));
+    const means = await this.#step('settings', (signal) => {
+      const found = aws.means(signal);
+      gzipFrom(found.profiles.setting);
+      return found;
+    });
     if (means === undefined) return;
     const noRegion = (): Advice => 'region';
-    const place = await this.#step('region', (signal) => aws.locate(signal), noRegion);
-    if (place) this.#tell('ok', 'region', `${place.region.name}, by ${place.region.from}`);
+    const region = await this.#step('region', (signal) => aws.means(signal).region(), noRegion);
+    if (region) this.#tell('ok', 'region', `${region.name}, by ${region.from}`);
     const identity = await this.#step(
       'credentials',
       (signal) => aws.credentials.resolve(signal),
       (error) => onNoCredentials(error, means),
     );
-    if (identity) this.#tell('ok', 'credentials', described(identity, aws.skew.nowMs()));
+    if (identity) this.#credentials(identity);
+    const place = region && (await this.#step('endpoint', (signal) => aws.locate(signal)));
     const isThere = place !== undefined && (await this.#endpoint(means, place));
     if (identity !== undefined) await this.#identity(identity);
     await this.#publishing(isThere && identity !== undefined);
@@ -105,6 +113,15 @@ class Walk {
     }
   }
 
+  #credentials({ provider, accessKeyId, expiresMs }: Identity): void {
+    const key = `${provider}, key ${masked(accessKeyId)}`;
+    const leftMs = (expiresMs ?? 0) - this.#options.aws.skew.nowMs();
+    const minutes = Math.round(Math.abs(leftMs) / 60_000);
+    if (expiresMs === undefined) this.#tell('ok', 'credentials', `${key}, no end`);
+    else if (leftMs > 0) this.#tell('ok', 'credentials', `${key}, ${minutes} minutes left`);
+    else this.#tell('warn', 'credentials', `${key}, over for ${minutes} minutes`, 'expired');
+  }
+
   /** Endpoint, TLS and clock, by one answer. @returns whether it is CloudWatch that answers */
   async #endpoint(means: Means, place: Place): Promise<boolean> {
     const { href } = place.endpoint;
@@ -119,9 +136,15 @@ class Walk {
     const says = `${href} answers HTTP ${answer.status}`;
     if (isAws) this.#tell('ok', 'endpoint', says);
     else this.#tell('FAIL', 'endpoint', says, 'html');
-    if (answer.tls) this.#tell('ok', 'tls', `${answer.tls}, and its certificate is trusted`);
+    if (answer.tls) this.#tls(answer.tls);
     if (isAws) this.#clock(answer);
     return isAws;
+  }
+
+  #tls({ protocol, isVerified }: NonNullable<HttpAnswer['tls']>): void {
+    if (isVerified) this.#tell('ok', 'tls', `${protocol}, and its certificate is trusted`);
+    else
+      this.#tell('warn', 'tls', `${protocol}, but its certificate is not verified`, 'unverified');
   }
 
   #clock({ headers }: HttpAnswer): void {
@@ -157,15 +180,11 @@ class Walk {
     if (outlook === 'accepted') {
       this.#tell('ok', 'publishing', `AgentCheck, request ${requestId}`);
     } else {
-      this.#tell('FAIL', 'publishing', `${code}: ${message}`, onRefusal(code) ?? 'publish');
+      // What is missing here names itself.
+      const text = outlook === 'unready' ? message : `${code}: ${message}`;
+      this.#tell('FAIL', 'publishing', text, onRefusal(code) ?? 'publish');
     }
   }
-}
-
-function described({ provider, accessKeyId, expiresMs }: Identity, nowMs: number): string {
-  const minutes = Math.round(((expiresMs ?? 0) - nowMs) / 60_000);
-  const end = expiresMs === undefined ? 'no end' : `${minutes} minutes left`;
-  return `${provider}, key ${masked(accessKeyId)}, ${end}`;
 }
 
 /** One real datum: the only way to know that PutMetricData is allowed. */

@@ -19,8 +19,12 @@ const FAILURES: Judgements = [
   [/^(?:ENOTFOUND|EAI_AGAIN|ENODATA|ESERVFAIL|EREFUSED|ETIMEOUT)$/, 'name'],
   [/^ECONNREFUSED$/, 'refusedPort'],
   [/^PROXY/, 'proxy'],
-  [/CERT|SELF_SIGNED|ISSUER|UNABLE_TO_|HOSTNAME|_TLS_|_SSL_|^EPROTO$/, 'trust'],
+  [/^CERT_(?:NOT_YET_VALID|HAS_EXPIRED)$/, 'certificateTime'],
+  [/^EPROTO$|WRONG_VERSION/, 'noTls'],
+  [/CERT|SELF_SIGNED|ISSUER|UNABLE_TO_|HOSTNAME|_TLS_|_SSL_/, 'trust'],
 ];
+/** Of a connection to what hands out credentials. */
+const NO_CONNECTION = /^(?:E(?:CONN|HOST|NET|PIPE)|TIMEOUT$|CONNECT_TIMEOUT$|NetworkFailure$)/;
 const KNOCK_MS = 8000;
 
 /** The advice on a broken setting or file; nothing where it is none. */
@@ -38,12 +42,15 @@ export function onCode(code: string): Advice | undefined {
   return onRefusal(code) ?? FAILURES.find(([codes]) => codes.test(code))?.[1];
 }
 
-/** The advice where no provider has credentials, or STS refuses those that are to get a role. */
+/** The advice where no provider has credentials, or what hands them out refuses or does not answer. */
 export function onNoCredentials(error: unknown, { environment }: Means): Advice {
-  const refusal = onRefusal(codeOf(error) ?? '');
+  const code = codeOf(error) ?? '';
+  const refusal = onRefusal(code);
   if (refusal !== undefined) return refusal === 'denied' ? 'role' : refusal;
+  if (code === 'LoggedOut') return 'login';
+  if (NO_CONNECTION.test(code)) return 'issuer';
   // A provider that is configured and fails says for itself what is wrong.
-  if (!(error instanceof NoDataError)) return 'credentials';
+  if (!(error instanceof NoDataError)) return onCode(code) ?? 'credentials';
   if (given(environment, 'ECS_CONTAINER_METADATA_URI_V4') !== undefined) return 'taskRole';
   return codesOf(error).includes('TIMEOUT') ? 'hopLimit' : 'credentials';
 }

@@ -44,8 +44,8 @@ const ARROWS: Readonly<Record<string, string>> = {
 
   // Encoding, the outbox and delivery are values and arithmetic; the sink and the post do things.
   cloudwatch: 'aws/escape metrics/aggregate',
-  'cloudwatch/compression': 'errors',
-  'cloudwatch/verdict': 'aws/answer errors net/http',
+  'cloudwatch/compression': 'errors setting',
+  'cloudwatch/verdict': 'aws/answer aws/foreign errors net/http',
   'cloudwatch/teller': 'cloudwatch/delivery cloudwatch/verdict log',
   'cloudwatch/tally': 'clock log reading',
   'cloudwatch/sink': 'clock cloudwatch log metrics/aggregate sink spool/spool',
@@ -56,15 +56,16 @@ const ARROWS: Readonly<Record<string, string>> = {
   spool: 'clock cloudwatch errors log metrics/catalog node:crypto node:fs node:path',
 
   // Knows nothing of metrics.
-  aws: 'clock errors files log metadata net node:child_process node:crypto node:path node:process node:stream',
+  aws: 'clock errors files log metadata net setting node:child_process node:crypto node:path node:process node:stream',
   'aws/sign': 'aws/credentials aws4',
   // A leaf, for sources, dimensions and aws alike.
-  metadata: 'clock errors net',
+  metadata: 'clock errors net setting',
   net: 'errors node:dns node:fs node:http node:https node:net node:stream node:tls',
 
   log: 'clock',
   clock: '',
   errors: '',
+  setting: '',
   version: '',
 };
 

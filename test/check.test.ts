@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import { createServer as createTcpServer, type Server as TcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, test } from 'node:test';
 import { ADVICE, type Advice } from '../src/advice.ts';
-import { check, type Finding } from '../src/check.ts';
+import { check, type Finding, findingLines } from '../src/check.ts';
 import type { Clock } from '../src/clock.ts';
 import { createPost } from '../src/cloudwatch/post.ts';
 import { judge, type Verdict } from '../src/cloudwatch/verdict.ts';
@@ -15,8 +16,10 @@ import {
   LATER,
   NOW_MS,
   type Replies,
+  roleJson,
   type Scene,
   type Stage,
+  ssoLogin,
   stage,
   stsXml,
 } from './support/aws.ts';
@@ -25,6 +28,7 @@ import { hurriedClock } from './support/elsewhere.ts';
 import { AGENT, runAgent, start } from './support/program.ts';
 import { startProxy } from './support/proxy.ts';
 import { said } from './support/said.ts';
+import { selfSigned } from './support/tls.ts';
 
 const stages: Stage[] = [];
 const closing: (() => unknown)[] = [];
@@ -79,6 +83,12 @@ function real(over: Stage): () => Promise<Verdict> {
   const page = { body: 'Action=PutMetricData&Version=2010-08-01', datums: 1 };
   return () => post(page, 5000, new AbortController().signal);
 }
+
+test('what a server says is one line, and cannot speak to the terminal', () => {
+  const finding = { mark: 'FAIL', what: 'publishing', text: 'a\u001b[31mred\r\n b' } as const;
+  assert.equal(findingLines(finding, 'text'), 'FAIL publishing  a [31mred b');
+  assert.equal(JSON.parse(findingLines(finding, 'json'))['text'], 'a [31mred b');
+});
 
 describe('where all is well', () => {
   test('each thing has one line, in the order in which it is needed', async () => {
@@ -200,6 +210,44 @@ describe('what is in the way is said with what to do about it', () => {
       0,
     ],
     [
+      'credentials that were over when they were handed out, which is a warning',
+      {
+        environment: { AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: '/creds' },
+        replies: {
+          ...GOOD,
+          'GET 169.254.170.2/creds': roleJson('TASK', { Expiration: '2026-11-23T07:00:00Z' }),
+        },
+      },
+      'credentials',
+      'expired',
+      0,
+    ],
+    [
+      'a login that has expired',
+      { files: ssoLogin('eu-west-1').files, clock: hurriedClock(Date.parse(LATER) + 1) },
+      'credentials',
+      'login',
+      1,
+    ],
+    [
+      'a setting of compression that is none',
+      {
+        environment: KEYS,
+        files: { config: '[default]\nrequest_min_compression_size_bytes = abc' },
+        replies: GOOD,
+      },
+      'settings',
+      'setting',
+      2,
+    ],
+    [
+      'an endpoint that is none',
+      { environment: { ...KEYS, AWS_ENDPOINT_URL_CLOUDWATCH: 'localhost:4566' }, replies: GOOD },
+      'endpoint',
+      'setting',
+      2,
+    ],
+    [
       'a broken config file',
       { files: { config: '[default\nsecret-of-FILE' } },
       'settings',
@@ -277,7 +325,7 @@ describe('what is in the way is said with what to do about it', () => {
   });
 
   /** The time of a step, and that of a process. */
-  const [STEP_MS, PROCESS_MS] = [30_000, 60_000];
+  const [STEP_MS, PROCESS_MS] = [95_000, 60_000];
   for (const [what, ended, text] of [
     ['the step', STEP_MS, 'it took too long to find out'],
     ['the process', PROCESS_MS, 'credential_process was stopped: too slow or too long'],
@@ -523,6 +571,56 @@ describe('the built agent', () => {
     writeFileSync(bundle, cloudwatch.ca ?? '');
     const trusting = await checked(environment, ['--ca-bundle', bundle]);
     assert.equal(trusting.of('tls')['text'], 'TLSv1.3, and its certificate is trusted');
+  });
+
+  test('a certificate that is not valid any more, and one that is not yet', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'check-'));
+    closing.push(() => rmSync(folder, { recursive: true }));
+    const bundle = join(folder, 'ca.pem');
+    for (const times of [
+      { notBeforeDate: new Date('2020-01-01'), notAfterDate: new Date('2021-01-01') },
+      { notBeforeDate: new Date('2090-01-01'), notAfterDate: new Date('2091-01-01') },
+    ]) {
+      const certificate = await selfSigned('localhost', times);
+      const url = `https://localhost:${await listening(createSecureServer(certificate))}`;
+      writeFileSync(bundle, certificate.cert);
+      const { of } = await checked({ AWS_ENDPOINT_URL: url }, ['--ca-bundle', bundle]);
+      assertAdvised(of('endpoint'), 'certificateTime');
+    }
+  });
+
+  test('a certificate that nobody verifies', async () => {
+    const cloudwatch = await startCloudwatch({ tls: true });
+    closing.push(() => cloudwatch.close());
+    const environment = { AWS_ENDPOINT_URL: cloudwatch.url, NODE_TLS_REJECT_UNAUTHORIZED: '0' };
+    const { of } = await checked(environment);
+    assert.equal(of('tls')['mark'], 'warn');
+    assertAdvised(of('tls'), 'unverified');
+  });
+
+  test('a port where no TLS is spoken', async () => {
+    const url = (await answering('')).replace('http:', 'https:');
+    const { of } = await checked({ AWS_ENDPOINT_URL: url });
+    assertAdvised(of('endpoint'), 'noTls');
+    assert.doesNotMatch(of('endpoint')['text'] ?? '', /\p{Cc}/u);
+  });
+
+  test('an STS that a role needs and that nothing leads to', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'check-'));
+    closing.push(() => rmSync(folder, { recursive: true }));
+    writeFileSync(join(folder, 'jwt'), 'token-of-jwt');
+    const sts = await mute();
+    const { code, of } = await checked({
+      AWS_ACCESS_KEY_ID: '',
+      AWS_SECRET_ACCESS_KEY: '',
+      AWS_ROLE_ARN: 'arn:aws:iam::1:role/agent',
+      AWS_WEB_IDENTITY_TOKEN_FILE: join(folder, 'jwt'),
+      AWS_ENDPOINT_URL_STS: sts,
+      AWS_ENDPOINT_URL: await answering(UNSIGNED[1]),
+    });
+    assert.equal(code, 1);
+    assertAdvised(of('credentials'), 'issuer');
+    assert.ok(of('credentials')['text']?.startsWith(`STS at ${sts}: `), of('credentials')['text']);
   });
 
   test('a name without an address, in a network of its own', async (t) => {

@@ -87,18 +87,23 @@ describe('credentials that have expired', () => {
     assert.equal(cloudwatch.requests.length, 1);
   });
 
-  test('a key that is unknown is renewed where it is a temporary one', async () => {
-    const sessionToken = 'token-of-OLD';
-    cloudwatch.credentials.push({ ...CREDENTIALS, accessKeyId: 'AKIDNEW', sessionToken });
-    expired('InvalidClientTokenId');
-    const keys = [CREDENTIALS.accessKeyId, 'AKIDNEW'];
-    const { post, invalidated } = postOf({ keys, sessionToken });
-    assert.equal((await post(pageAt(Date.now()), 5000, signal)).outlook, 'accepted');
-    assert.deepEqual(invalidated, [CREDENTIALS.accessKeyId]);
-    expired('InvalidClientTokenId');
-    const lasting = postOf({ keys });
-    assert.equal((await lasting.post(pageAt(Date.now()), 5000, signal)).outlook, 'denied');
-    assert.deepEqual(lasting.invalidated, []);
+  for (const sessionToken of ['token-of-OLD', undefined]) {
+    test(`a key that is unknown is asked for anew, ${sessionToken ? 'temporary' : 'lasting'}`, async () => {
+      const token = sessionToken === undefined ? undefined : { sessionToken };
+      cloudwatch.credentials.push({ ...CREDENTIALS, accessKeyId: 'AKIDNEW', ...token });
+      expired('InvalidClientTokenId');
+      const keys = [CREDENTIALS.accessKeyId, 'AKIDNEW'];
+      const { post, invalidated } = postOf({ keys, ...token });
+      assert.equal((await post(pageAt(Date.now()), 5000, signal)).outlook, 'accepted');
+      assert.deepEqual(invalidated, [CREDENTIALS.accessKeyId]);
+    });
+  }
+
+  test('a key that is unknown, and is the only one, is denied', async () => {
+    expired('UnrecognizedClientException');
+    const { post } = postOf();
+    assert.equal((await post(pageAt(Date.now()), 5000, signal)).outlook, 'denied');
+    assert.equal(cloudwatch.requests.length, 1);
   });
 
   test('access that is denied leaves them alone', async () => {
@@ -106,6 +111,48 @@ describe('credentials that have expired', () => {
     const { post, invalidated } = postOf({ keys: [CREDENTIALS.accessKeyId, 'AKIDNEW'] });
     assert.equal((await post(pageAt(Date.now()), 5000, signal)).outlook, 'denied');
     assert.deepEqual(invalidated, []);
+  });
+});
+
+describe('a proxy that repeats what it was sent', () => {
+  /** Of 33 characters, and of a session's usual length. */
+  const tokens = ['SESSIONTOKENVALUEabcdefghijklmnop', `IQoJb3JpZ2lu${'aB3/+'.repeat(100)}==`];
+  for (const sessionToken of tokens) {
+    for (const [how, shown] of [
+      ['as a page', (text: string) => `<html><body>Blocked: ${text}</body></html>`],
+      ['as text', (text: string) => `Blocked request: ${text}`],
+      ['as a message', (text: string) => `<E><Code>Blocked</Code><Message>${text}</Message></E>`],
+      ['at a great length', (text: string) => `${'-'.repeat(240)} ${text}`],
+    ] as const) {
+      test(`${how} is quoted without secrets (${sessionToken.length} characters)`, async () => {
+        const accessKeyId = 'AKIAIOSFODNN7EXAMPLE';
+        cloudwatch.play(({ headers }) => {
+          const text = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+          const body = shown(text.sort().reverse().join(' '));
+          return { kind: 'answer', answer: { status: 403, headers: {}, body } };
+        });
+        const { post } = postOf({ keys: [accessKeyId], sessionToken });
+        const verdict = await post(pageAt(Date.now()), 5000, signal);
+        const text = JSON.stringify(verdict);
+        const [, signature = '?'] =
+          /Signature=([\da-f]+)/.exec(cloudwatch.requests[0]?.headers['authorization'] ?? '') ?? [];
+        assert.equal(signature.length, 64);
+        for (const secret of [sessionToken.slice(0, 16), signature.slice(0, 16), accessKeyId]) {
+          assert.ok(!text.includes(secret), text);
+        }
+        assert.match(verdict.message, how === 'as a page' ? /^$/ : /x-amz-date/);
+      });
+    }
+  }
+
+  test('leaves what CloudWatch says of roles and metrics', async () => {
+    const message =
+      'User: arn:aws:sts::123456789012:assumed-role/ecsTaskRole-of-the-billing-service/0f9de17a6465404e8b1b2356dc13c2f8 is not authorized to perform: cloudwatch:PutMetricData';
+    const body = `<ErrorResponse><Error><Code>AccessDenied</Code><Message>${message}</Message></Error></ErrorResponse>`;
+    cloudwatch.play({ kind: 'answer', answer: { status: 403, headers: {}, body } });
+    const { post } = postOf();
+    const verdict = await post(pageAt(Date.now()), 5000, signal);
+    assert.equal(verdict.message, message.replace('0f9de17a6465404e8b1b2356dc13c2f8', '…'));
   });
 });
 
@@ -150,6 +197,22 @@ describe('a clock that is wrong', () => {
       [200],
     );
   });
+
+  for (const [code, seconds, times] of [
+    ['AccessDeniedException', 270, 2],
+    ['AccessDeniedException', 230, 1],
+    ['AuthFailure', 270, 2],
+    ['AccessDenied', 270, 1],
+  ] as const) {
+    test(`${code}, ${seconds} s off: asked ${times === 2 ? 'once more' : 'once'}`, async () => {
+      const { monoMs, wallMs, after } = systemClock();
+      const clock = { monoMs, after, wallMs: () => wallMs() - seconds * 1000 };
+      expired(code);
+      const { post } = postOf({ clock });
+      await post(pageAt(wallMs()), 5000, signal);
+      assert.equal(cloudwatch.requests.length, times);
+    });
+  }
 
   test('a wrong secret is no clock: it is not sent again', async () => {
     cloudwatch.credentials.splice(0, 1, { ...CREDENTIALS, secretAccessKey: 'another' });

@@ -152,6 +152,29 @@ describe('a proxy', () => {
     assert.equal(codeOf(await get(client, HOST).catch((error: unknown) => error)), 'PROXY');
   });
 
+  test('that speaks TLS is trusted by the same file', async () => {
+    const certificate = await selfSigned();
+    const proxy = await proxyOf({ certificate });
+    const environment = { https_proxy: `https://localhost:${proxy.port}` };
+    assert.equal(
+      (await get(clientBy(environment, `${ca}\n${certificate.cert}`), HOST)).status,
+      200,
+    );
+    assert.equal(await codeFrom(get(clientBy(environment), HOST)), 'PROXY');
+    assert.deepEqual(proxy.asked, ['CONNECT cloudwatch.test:443']);
+  });
+
+  test('that nobody runs fails plain HTTP by the same code', async () => {
+    const client = clientBy({ http_proxy: 'http://127.0.0.1:1' });
+    assert.equal(await codeFrom(get(client, 'http://cloudwatch.test/')), 'PROXY');
+  });
+
+  test('that wants a user for plain HTTP is a setting’s fault as well', async () => {
+    const proxy = await proxyOf({ user: 'u:p' });
+    const client = clientBy({ http_proxy: `http://127.0.0.1:${proxy.port}` });
+    await assert.rejects(get(client, 'http://cloudwatch.test/'), ConfigError);
+  });
+
   test('gets the whole URL of plain HTTP, and its user on each request', async () => {
     const { createServer: createPlain } = await import('node:http');
     const plain = createPlain((request, response) => response.end(String(request.headers.host)));
@@ -317,7 +340,7 @@ describe('TLS', () => {
 
   test('a private authority is trusted by its file alone, and nobody else then', async () => {
     const { status, tls } = await get(clientBy({}), url());
-    assert.deepEqual([status, tls], [200, 'TLSv1.3']);
+    assert.deepEqual([status, tls], [200, { protocol: 'TLSv1.3', isVerified: true }]);
     const other = (await selfSigned()).cert;
     const failure = await get(clientBy({}, other), url()).catch((error: unknown) => error);
     assert.match(codeOf(failure) ?? '', /CERT|SELF_SIGNED|SIGNATURE/);

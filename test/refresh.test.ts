@@ -144,6 +144,37 @@ describe('the 24 states of a refresh', () => {
     assert.equal(await bench.get(), 'key-2');
   });
 
+  for (const [state, seconds, second] of [
+    ['advisory: the first one renews, others have the cached ones', 3540 - 1, 'key-1'],
+    ['in the last minute: all wait for the new ones', 3541, 'key-2'],
+  ] as const) {
+    test(`two at once, ${state}`, async () => {
+      const bench = await held(seconds);
+      assert.deepEqual(await Promise.all([bench.get(), bench.get()]), ['key-2', second]);
+      assert.equal(bench.asked(), 2);
+    });
+  }
+
+  test('who cannot wait for the end of a walk hears why the one before found nothing', async () => {
+    let ends = (): void => undefined;
+    const clock = drivenClock(START_MS);
+    const source = createRefresh({
+      clock,
+      nowMs: clock.wallMs,
+      random: () => 0.4,
+      load: () =>
+        new Promise((_, reject) => {
+          ends = () => reject(OUTAGE);
+        }),
+    });
+    const first = source.resolve(AbortSignal.abort());
+    await assert.rejects(first, { code: 'PENDING' });
+    ends();
+    await new Promise((resolve) => setImmediate(resolve));
+    await assert.rejects(source.resolve(AbortSignal.abort()), OUTAGE);
+    ends();
+  });
+
   for (const [state, seconds] of [
     ['advisory', ADVISORY],
     ['mandatory', MANDATORY],

@@ -215,8 +215,8 @@ describe('the CA bundle', () => {
 describe('attempts', () => {
   const wrong: [environment: Record<string, string>, config: string, setting: string][] = [
     [{ AWS_RETRY_MODE: 'wrong' }, '', 'AWS_RETRY_MODE'],
-    [{}, 'retry_mode = wrong', 'AWS_RETRY_MODE'],
-    [{}, 'max_attempts = 0', 'AWS_MAX_ATTEMPTS'],
+    [{}, 'retry_mode = wrong', 'the profile’s retry_mode'],
+    [{}, 'max_attempts = 0', 'the profile’s max_attempts'],
     ...['0', '-1', '1.5', 'two', '1e1', '1000'].map(
       (text): [Record<string, string>, string, string] => [
         { AWS_MAX_ATTEMPTS: text },

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { createPost } from '../src/cloudwatch/post.ts';
-import { AwsError, ConfigError } from '../src/errors.ts';
+import { AwsError, ConfigError, codeOf, reasonOf } from '../src/errors.ts';
+import { createHttpClient } from '../src/net/http.ts';
 import {
   each,
   errorXml,
@@ -124,6 +125,23 @@ for (const [action, sceneOf] of WAYS) {
       assert.deepEqual(made.asked(), [STS]);
     });
 
+    test('that is refused with what it was sent is quoted without that', async () => {
+      const reply: Reply = ({ body, headers }) => {
+        const token = new URLSearchParams(body).get('WebIdentityToken');
+        return [403, errorXml('AccessDenied', `no: ${token} ${headers['authorization']}`)];
+      };
+      const made = await on({ ...sceneOf(), replies: { [STS]: reply } });
+      await assert.rejects(made.resolve(), (error) => {
+        assert.ok(error instanceof AwsError);
+        assert.match(error.message, /AccessDenied: no: (?:null|…)/);
+        const [, signature = ''] =
+          /Signature=(\w+)/.exec(made.elsewhere.seen[0]?.headers['authorization'] ?? '') ?? [];
+        assert.ok(signature === '' || !error.message.includes(signature.slice(0, 16)));
+        assert.doesNotMatch(error.message, /token-of-jwt/);
+        return true;
+      });
+    });
+
     test('by AWS_MAX_ATTEMPTS=2 is asked twice on 503', async () => {
       const { files = {}, environment } = sceneOf();
       const made = await on({
@@ -172,6 +190,32 @@ for (const [action, sceneOf] of WAYS) {
     });
   });
 }
+
+test('that nobody answers says that it was STS', async () => {
+  const url = 'http://127.0.0.1:9/';
+  const environment = { ...REGION, AWS_ENDPOINT_URL_STS: url, AWS_MAX_ATTEMPTS: '1' };
+  const connect = createHttpClient;
+  const made = await on({ files: { config: chained() }, environment, connect });
+  await assert.rejects(made.resolve(), (error) => {
+    assert.match(reasonOf(error), /^STS at http:\/\/127\.0\.0\.1:9: connect ECONNREFUSED/);
+    assert.equal(codeOf(error), 'ECONNREFUSED');
+    return true;
+  });
+});
+
+test('a duration that STS would refuse is left out, and said once', async () => {
+  const config = chained().replace(']\n', ']\nduration_seconds = 60\n');
+  const replies = { [STS]: stsXml('AssumeRole', 'ROLE') };
+  const made = await on({ files: { config }, environment: REGION, replies });
+  await made.resolve();
+  assert.deepEqual(fields(made, 'DurationSeconds'), [null]);
+  const told = made.logged.filter((line) => line.includes('duration_seconds'));
+  assert.equal(told.length, 1);
+  assert.match(
+    told[0] ?? '',
+    / warn a setting is left out .*got \\?"60\\?", expected 900 to 43200/,
+  );
+});
 
 test('a profile’s max_attempts counts where the variable is not set', async () => {
   const config = chained().replace(']\n', ']\nmax_attempts = 2\n');

@@ -1,4 +1,5 @@
 import type { HttpAnswer } from '../net/http.ts';
+import { foreignCode } from './foreign.ts';
 
 /** What the service said, as far as it is needed. */
 export interface Answer {
@@ -32,7 +33,7 @@ export function parseAnswer(body: string): Answer {
     root: opened !== undefined && opened === closed ? opened : '',
     code: shortElement(body, 'Code'),
     message: shortElement(body, 'Message'),
-    requestId: shortElement(body, 'RequestId') || shortElement(body, 'RequestID'),
+    requestId: foreignCode(shortElement(body, 'RequestId') || shortElement(body, 'RequestID')),
   };
 }
 
@@ -42,9 +43,8 @@ export function parseAnswer(body: string): Answer {
  */
 export function errorCode({ body, headers }: HttpAnswer): string {
   const header = headers['x-amzn-errortype'] ?? headers['x-amzn-query-error'] ?? '';
-  return (shortElement(body, 'Code') || String(header))
-    .replace(/^[^#]*#|[:;].*$/g, '')
-    .slice(0, 80);
+  const text = (shortElement(body, 'Code') || String(header)).replace(/^[^#]*#|[:;].*$/g, '');
+  return foreignCode(text);
 }
 
 /** The text of the first element of that name; empty where there is none. */

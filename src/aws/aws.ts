@@ -3,11 +3,12 @@ import type { Clock } from '../clock.ts';
 import { ConfigError, reasonOf } from '../errors.ts';
 import { requireText } from '../files.ts';
 import type { Log } from '../log.ts';
-import { createImds, type Imds, imdsSettings, type Setting } from '../metadata/imds.ts';
+import { createImds, type Imds, imdsSettings } from '../metadata/imds.ts';
 import { createHttpClient, type HttpClient, type HttpOptions } from '../net/http.ts';
 import { routeBy } from '../net/proxy.ts';
+import { nameOf, type Setting } from '../setting.ts';
 import type { Line } from './call.ts';
-import type { CredentialSource, Identity } from './credentials.ts';
+import type { CredentialSource, Identity, Origin } from './credentials.ts';
 import { configuredEndpoint } from './endpoint.ts';
 import type { Means } from './means.ts';
 import { type Home, loadProfiles, type Profiles } from './profiles.ts';
@@ -64,14 +65,17 @@ export function createAws(options: AwsOptions): Aws {
   let imds: { key: string; service: Imds } | undefined;
   let region: Region | undefined;
   let place: Place | undefined;
+  let origin: Origin | undefined;
 
   function readProfiles(): Profiles {
     const profiles = loadProfiles(home, flags.profile);
-    for (const warning of profiles.warnings) {
-      if (!warned.has(warning)) log.warn('a file of settings is left out', { reason: warning });
-      warned.add(warning);
-    }
+    for (const warning of profiles.warnings) warn('a file of settings is left out', warning);
     return profiles;
+  }
+
+  function warn(what: string, reason: string): void {
+    if (!warned.has(reason)) log.warn(what, { reason });
+    warned.add(reason);
   }
 
   /** One for the process: it keeps connections and the trusted roots. */
@@ -108,6 +112,7 @@ export function createAws(options: AwsOptions): Aws {
       imds: service,
       endpoints: { setting, service: profiles.service },
       startMs,
+      warn: (reason) => warn('a setting is left out', reason),
       tries: attempts(setting),
       signal,
       region: async () => {
@@ -117,7 +122,11 @@ export function createAws(options: AwsOptions): Aws {
     };
   }
 
-  const load = async (signal: AbortSignal): Promise<Identity> => provide(means(signal));
+  const load = async (signal: AbortSignal): Promise<Identity> => {
+    const identity = await provide(means(signal), origin);
+    origin = identity.origin;
+    return identity;
+  };
   const credentials = createRefresh({
     clock,
     nowMs: skew.nowMs,
@@ -166,9 +175,13 @@ function authorities(path: string): string {
 function attempts(setting: Setting): number {
   const mode = setting('AWS_RETRY_MODE', 'retry_mode') ?? 'standard';
   if (!/^(?:standard|adaptive|legacy)$/i.test(mode)) {
-    throw new ConfigError('AWS_RETRY_MODE', `got "${mode}", expected standard`);
+    throw new ConfigError(
+      nameOf(setting, 'AWS_RETRY_MODE', 'retry_mode'),
+      `got "${mode}", expected standard`,
+    );
   }
   const text = setting('AWS_MAX_ATTEMPTS', 'max_attempts') ?? DEFAULT_ATTEMPTS;
   if (/^[1-9]\d{0,2}$/.test(text)) return Number(text);
-  throw new ConfigError('AWS_MAX_ATTEMPTS', `got "${text}", expected a number from 1 on`);
+  const name = nameOf(setting, 'AWS_MAX_ATTEMPTS', 'max_attempts');
+  throw new ConfigError(name, `got "${text}", expected a number from 1 on`);
 }

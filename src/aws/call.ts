@@ -1,5 +1,5 @@
 import { type Clock, sleep } from '../clock.ts';
-import { AwsError, codeOf, failure } from '../errors.ts';
+import { AwsError, ConfigError, codeOf, failure, reasonOf } from '../errors.ts';
 import type { HttpAnswer, HttpClient } from '../net/http.ts';
 import { errorCode } from './answer.ts';
 import type { Credentials } from './credentials.ts';
@@ -64,6 +64,14 @@ async function attempt(
   return { answer, isOff: skew.learn(answer, sentMs, nowMs) };
 }
 
+/** Says of a failure who it was that did not answer. What a person has to set is said as it is. */
+export function silent(who: string): (error: unknown) => never {
+  return (error) => {
+    if (error instanceof ConfigError) throw error;
+    throw failure(codeOf(error) ?? 'NetworkFailure', `${who}: ${reasonOf(error)}`, error);
+  };
+}
+
 /** Runs `one` up to `tries` times, as long as what it throws may pass: the network, or a busy service. */
 export async function persist<T>(
   clock: Clock,
@@ -87,7 +95,7 @@ export async function persist<T>(
 export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal, before?: T): Promise<T> {
   return new Promise((resolve, reject) => {
     const leave = (): void => {
-      if (before === undefined) reject(failure('TIMEOUT', 'it took too long to find out'));
+      if (before === undefined) reject(failure('PENDING', 'it took too long to find out'));
       else resolve(before);
     };
     if (signal.aborted) leave();

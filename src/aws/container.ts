@@ -1,7 +1,7 @@
-import { AwsError, ConfigError, codeOf, failure, reasonOf } from '../errors.ts';
+import { AwsError, ConfigError } from '../errors.ts';
 import { readToken } from '../files.ts';
 import type { HttpAnswer } from '../net/http.ts';
-import { persist } from './call.ts';
+import { persist, silent } from './call.ts';
 import type { Identity } from './credentials.ts';
 import { parseUrl } from './endpoint.ts';
 import { foreignCode, foreignText } from './foreign.ts';
@@ -47,7 +47,7 @@ export function localUrl(text: string, variable: string, allowsHttps = false): U
 }
 
 /** The token is read each time: EKS renews it. @throws ConfigError where it is none for a header */
-function authorization(environment: Environment): Record<string, string> {
+function authorization(environment: Environment): { readonly authorization?: string } {
   const file = given(environment, `${TOKEN}_FILE`);
   const token =
     file === undefined ? given(environment, TOKEN) : readToken(file).replace(/[\r\n]+$/, '');
@@ -65,24 +65,23 @@ export async function fromContainer(means: Means): Promise<Identity | undefined>
   return persist(clock, signal, TRIES, PAUSE_MS, async () => {
     const headers = { accept: 'application/json', ...authorization(environment) };
     const request = { method: 'GET', url, headers, direct: true, ...TIMEOUTS } as const;
-    const answer = await http.send({ ...request, signal }).catch((error: unknown) => {
-      throw failure(codeOf(error) ?? 'NetworkFailure', `${ENDPOINT}: ${reasonOf(error)}`, error);
-    });
+    const answer = await http.send({ ...request, signal }).catch(silent(ENDPOINT));
     const provided = readCredentials(parseFields(answer.body), [
       'AccessKeyId',
       'SecretAccessKey',
       'Token',
       'Expiration',
     ]);
-    if (answer.status !== 200 || provided === undefined) throw refused(answer);
+    if (answer.status !== 200 || provided === undefined)
+      throw refused(answer, headers.authorization);
     return { ...provided, provider, isManaged: true };
   });
 }
 
-function refused({ status, body }: HttpAnswer): AwsError {
+function refused({ status, body }: HttpAnswer, token: string | undefined): AwsError {
   const fields = parseFields(body);
   const code = foreignCode(textOf(fields, 'code') || textOf(fields, 'Code'));
-  const message = foreignText(textOf(fields, 'message') || textOf(fields, 'Message'));
+  const message = foreignText(textOf(fields, 'message') || textOf(fields, 'Message'), [token]);
   const what = status === 200 ? 'no credentials' : `HTTP ${status}`;
   const said = code === 'Success' ? [] : [code, message];
   const problem = [`${ENDPOINT} answered ${what}`, ...said].filter((text) => text !== '');

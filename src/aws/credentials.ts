@@ -1,4 +1,4 @@
-import { ConfigError } from '../errors.ts';
+import { ConfigError, shownText } from '../errors.ts';
 import { type Environment, given } from './profiles.ts';
 
 /** What signs a request. Never printed, at any log level. */
@@ -26,6 +26,9 @@ export interface Identity extends Provided {
   /** Good until they are refused; others without an end are read anew now and then. */
   readonly isLasting?: boolean;
 }
+
+/** What a provider has to be configured by: see {@link provide}. */
+export type Origin = 'environment' | 'profile' | 'webIdentity' | 'container' | 'instance';
 
 /** Gives credentials, and takes word that some were refused. */
 export interface CredentialSource {
@@ -56,6 +59,10 @@ export function fromEnvironment(environment: Environment, nowMs: number): Identi
     throw new ConfigError(unset, 'is not set, but the other half of the pair is');
   }
   const expiresMs = expires === undefined ? undefined : parseInstant(expires);
+  if (Number.isNaN(expiresMs)) {
+    const problem = `got "${shownText(expires ?? '')}", expected an instant such as 2026-01-01T12:00:00Z`;
+    throw new ConfigError('AWS_CREDENTIAL_EXPIRATION', problem);
+  }
   if (expiresMs !== undefined && !(expiresMs > nowMs)) {
     throw new ConfigError('AWS_CREDENTIAL_EXPIRATION', 'the keys in the environment have expired');
   }

@@ -1,5 +1,5 @@
 import { ConfigError, shownUrl } from '../errors.ts';
-import type { Setting } from '../metadata/imds.ts';
+import { nameOf, type Setting } from '../setting.ts';
 
 /**
  * Partitions by region, the default last.
@@ -76,29 +76,36 @@ export function configuredEndpoint(
   const ignore = isTrue(setting, 'AWS_IGNORE_CONFIGURED_ENDPOINT_URLS');
   const own = `AWS_ENDPOINT_URL_${id.toUpperCase()}`;
   // A variable for all services goes before the profile's for this one.
-  const text = ignore
-    ? undefined
-    : (setting(own) ??
-      setting('AWS_ENDPOINT_URL') ??
-      ofService(id, 'endpoint_url') ??
-      setting('', 'endpoint_url'));
+  const places: readonly (readonly [name: string, text: string | undefined])[] = [
+    [own, setting(own)],
+    ['AWS_ENDPOINT_URL', setting('AWS_ENDPOINT_URL')],
+    ['endpoint_url of the profile’s services', ofService(id, 'endpoint_url')],
+    ['the profile’s endpoint_url', setting('', 'endpoint_url')],
+  ];
+  const [name = '', text] =
+    (ignore ? undefined : places.find(([, one]) => one !== undefined)) ?? [];
   const custom = flag ?? (text === undefined ? undefined : parseEndpoint(text));
   if (custom === undefined && text !== undefined) {
-    throw new ConfigError('endpoint_url', `got "${shownUrl(text)}", expected ${ENDPOINT_EXPECTED}`);
+    throw new ConfigError(name, `got "${shownUrl(text)}", expected ${ENDPOINT_EXPECTED}`);
   }
-  const fips = isTrue(setting, 'AWS_USE_FIPS_ENDPOINT') || isFipsRegion;
+  const asksFips = isTrue(setting, 'AWS_USE_FIPS_ENDPOINT');
+  const fips = asksFips || isFipsRegion;
   const dualStack = isTrue(setting, 'AWS_USE_DUALSTACK_ENDPOINT');
   if (custom === undefined) return endpointOf(service, region, { fips, dualStack });
   if (!fips && !dualStack) return custom;
-  const other = fips ? 'AWS_USE_FIPS_ENDPOINT' : 'AWS_USE_DUALSTACK_ENDPOINT';
-  throw new ConfigError(other, `cannot go together with the endpoint ${custom.href}`);
+  const fipsName = asksFips ? 'AWS_USE_FIPS_ENDPOINT' : 'the region’s fips-';
+  throw new ConfigError(
+    fips ? fipsName : 'AWS_USE_DUALSTACK_ENDPOINT',
+    `cannot go together with the endpoint ${custom.href}`,
+  );
 }
 
 /** A switch; its key in the profile is the variable's name without AWS_, in lower case. */
 function isTrue(setting: Setting, variable: string): boolean {
-  const text = setting(variable, variable.slice('AWS_'.length).toLowerCase()) ?? 'false';
+  const key = variable.slice('AWS_'.length).toLowerCase();
+  const text = setting(variable, key) ?? 'false';
   if (/^(?:true|false)$/i.test(text)) return text.toLowerCase() === 'true';
-  throw new ConfigError(variable, `got "${text}", expected true or false`);
+  throw new ConfigError(nameOf(setting, variable, key), `got "${text}", expected true or false`);
 }
 
 export const ENDPOINT_EXPECTED = 'http://HOST or https://HOST, without user, query or fragment';

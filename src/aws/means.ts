@@ -17,6 +17,8 @@ export interface Means extends Line {
   readonly region: () => Promise<Region>;
   /** When this process began, for names that are to stay the same. */
   readonly startMs: number;
+  /** Says once what is wrong but not so wrong as to stop. */
+  readonly warn: (reason: string) => void;
   /** Of a call to STS or SSO. */
   readonly tries: number;
   /** Of all of the walk. */

@@ -1,7 +1,7 @@
 import { ConfigError, NoDataError } from '../errors.ts';
 import { fromCommand } from './command.ts';
 import { fromContainer } from './container.ts';
-import { fromEnvironment, type Identity, type Provided } from './credentials.ts';
+import { fromEnvironment, type Identity, type Origin, type Provided } from './credentials.ts';
 import { fromInstance } from './instance.ts';
 import type { Means } from './means.ts';
 import { type Base, type NamedSource, type Plan, planOf } from './plan.ts';
@@ -9,37 +9,57 @@ import { given } from './profiles.ts';
 import { fromLogin, fromSso } from './sso.ts';
 import { assumeByToken, assumeRole } from './sts.ts';
 
+/** In their order: what each is called, and what it gives. Nothing where it is not configured. */
+const PROVIDERS: readonly (readonly [
+  origin: Origin,
+  name: string,
+  find: (means: Means) => Promise<Identity | undefined>,
+])[] = [
+  ['environment', 'the environment', async (means) => ownEnvironment(means)],
+  ['profile', 'the profile', fromProfile],
+  ['webIdentity', 'web identity', fromWebIdentity],
+  ['container', 'the container’s endpoint', fromContainer],
+  ['instance', 'the instance', fromInstance],
+];
+
 /**
  * Walks along the providers until one is configured. One that is configured and fails ends the walk:
  * publishing with another identity than the one that was meant is worse than not to publish.
  *
+ * @param before who had credentials the last time: a file that is being written looks like none at all
  * @throws ConfigError, ParseError, AwsError by what is configured and broken
  * @throws NoDataError where none is configured
  */
-export async function provide(means: Means): Promise<Identity> {
-  const { environment, profiles, profileFlag, skew } = means;
-  const isEnvironment = profileFlag === undefined;
-  const keys = isEnvironment ? fromEnvironment(environment, skew.nowMs()) : undefined;
-  if (keys !== undefined) return keys;
-  const plan = planOf(profiles);
-  if (plan !== undefined) return follow(plan, means);
-  const found =
-    (isEnvironment ? await fromWebIdentity(means) : undefined) ?? (await fromContainer(means));
-  if (found !== undefined) return found;
-  let why = 'the instance has no role';
+export async function provide(
+  means: Means,
+  before?: Origin,
+): Promise<Identity & { readonly origin: Origin }> {
   let cause: unknown;
-  try {
-    const role = await fromInstance(means);
-    if (role !== undefined) return role;
-  } catch (error) {
-    if (!(error instanceof NoDataError)) throw error;
-    why = error.message;
-    cause = error;
+  for (const [origin, name, find] of PROVIDERS) {
+    const identity = await find(means).catch((error: unknown) => {
+      if (origin !== 'instance' || !(error instanceof NoDataError)) throw error;
+      cause = error;
+    });
+    if (identity) return { ...identity, origin };
+    if (origin === before) {
+      throw new NoDataError(`${name} had credentials, and has none any more`, { cause });
+    }
   }
+  const why = cause instanceof NoDataError ? cause.message : 'the instance has no role';
   throw new NoDataError(
-    `no credentials: none in the environment, none in the profile ${profiles.name}, no web identity, no container role, ${why}`,
+    `no credentials: none in the environment, none in the profile ${means.profiles.name}, no web identity, no container role, ${why}`,
     { cause },
   );
+}
+
+/** `--profile` puts what the environment has aside. */
+function ownEnvironment({ environment, profileFlag, skew }: Means): Identity | undefined {
+  return profileFlag === undefined ? fromEnvironment(environment, skew.nowMs()) : undefined;
+}
+
+async function fromProfile(means: Means): Promise<Identity | undefined> {
+  const plan = planOf(means.profiles);
+  return plan && follow(plan, means);
 }
 
 /** As EKS sets it up for a service account. */
@@ -49,7 +69,7 @@ async function fromWebIdentity(means: Means): Promise<Identity | undefined> {
     'AWS_ROLE_ARN',
     'AWS_ROLE_SESSION_NAME',
   ].map((name) => given(means.environment, name));
-  if (tokenFile === undefined) return undefined;
+  if (tokenFile === undefined || means.profileFlag !== undefined) return undefined;
   if (roleArn === undefined)
     throw new ConfigError('AWS_WEB_IDENTITY_TOKEN_FILE', 'needs AWS_ROLE_ARN');
   const provided = await assumeByToken(means, { roleArn, sessionName }, tokenFile);

@@ -46,6 +46,8 @@ export function createRefresh(options: RefreshOptions): CredentialSource {
   let remembered: { error: unknown; untilMs: number } | undefined;
   let running: Promise<Identity> | undefined;
   let hasFallenBack = false;
+  /** Why the last walk found nothing, for whoever cannot wait for the end of the next one. */
+  let failed: unknown;
 
   const between = ([least, most]: readonly [number, number]): number =>
     clock.monoMs() + least + random() * (most - least);
@@ -82,12 +84,14 @@ export function createRefresh(options: RefreshOptions): CredentialSource {
       if (!(fresh.isManaged && isOver(fresh))) {
         if (hasFallenBack) options.onRecovery?.();
         hasFallenBack = false;
+        failed = undefined;
         return keep(fresh);
       }
       // The source itself cannot renew them: what it has is used until it can.
       const why = new AwsError('Expired', 'what is handed out has expired already');
       return fallBack(cached?.isManaged === true ? cached : keep(fresh), why);
     } catch (error) {
+      failed = error;
       if (isFinal(error)) {
         remembered = { error, untilMs: between(FINAL_MS) };
         throw error;
@@ -113,7 +117,11 @@ export function createRefresh(options: RefreshOptions): CredentialSource {
         if (mayWait || (isUsable && monoMs < quietUntilMs)) return old;
       }
       running ??= refresh();
-      return unlessAborted(running, signal, isMust ? undefined : old);
+      try {
+        return await unlessAborted(running, signal, isMust ? undefined : old);
+      } catch (error) {
+        throw signal.aborted ? (failed ?? error) : error;
+      }
     },
     invalidate(accessKeyId) {
       if (cached?.accessKeyId === accessKeyId) mustMs = Number.NEGATIVE_INFINITY;

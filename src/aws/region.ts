@@ -1,6 +1,7 @@
 import { AwsError, ConfigError, codeOf, NoDataError, shownText } from '../errors.ts';
-import type { Imds, Setting } from '../metadata/imds.ts';
+import type { Imds } from '../metadata/imds.ts';
 import type { HttpClient } from '../net/http.ts';
+import type { Setting } from '../setting.ts';
 import { localUrl } from './container.ts';
 import { isRegion } from './endpoint.ts';
 import { parseFields, textOf } from './json.ts';
@@ -56,7 +57,8 @@ export async function findRegion(flag: string | undefined, means: RegionMeans): 
 function checked(text: string, from: string): Region {
   const lower = text.toLowerCase();
   const bare = lower.replace(/^fips-|-fips$/, '');
-  const name = /^aws(?:-global)?$/.test(bare) ? 'us-east-1' : bare;
+  const isGlobal = bare === 'aws-global' || (bare === 'aws' && bare !== lower);
+  const name = isGlobal ? 'us-east-1' : bare;
   if (!isRegion(text) || !isRegion(name)) {
     throw new ConfigError(from, `got "${shownText(text)}", expected a region such as eu-west-1`);
   }

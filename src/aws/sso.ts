@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { AwsError, ConfigError } from '../errors.ts';
-import { requireText } from '../files.ts';
+import { readText } from '../files.ts';
 import { errorCode } from './answer.ts';
-import { persist } from './call.ts';
+import { persist, silent } from './call.ts';
 import { type Provided, parseInstant } from './credentials.ts';
 import { configuredEndpoint, isRegion } from './endpoint.ts';
 import { type Fields, parseFields, readCredentials, textOf, within } from './json.ts';
@@ -29,7 +29,7 @@ export async function fromSso(
   const accessToken = textOf(token, 'accessToken');
   const expiresMs = parseInstant(textOf(token, 'expiresAt'));
   if (!accessToken || !(expiresMs > skew.nowMs())) {
-    throw new ConfigError(file, `the SSO session has expired; ${login}`);
+    throw loggedOut(`${file}: the SSO session has expired; ${login}`);
   }
   const url = configuredEndpoint('portal.sso', sso.region.toLowerCase(), false, {
     ...endpoints,
@@ -40,7 +40,7 @@ export async function fromSso(
   const headers = { 'x-amz-sso_bearer_token': accessToken };
   return persist(clock, signal, tries, PAUSE_MS, async () => {
     const request = { method: 'GET', url, headers, timeoutMs: TIMEOUT_MS, signal } as const;
-    const answer = await http.send(request);
+    const answer = await http.send(request).catch(silent(`SSO at ${url.origin}`));
     const { status } = answer;
     const names = ['accessKeyId', 'secretAccessKey', 'sessionToken', 'expiration'] as const;
     const provided = readCredentials(within(parseFields(answer.body), 'roleCredentials'), names);
@@ -62,17 +62,19 @@ export function fromLogin({ profiles, environment, skew }: Means, session: strin
   const names = ['accessKeyId', 'secretAccessKey', 'sessionToken', 'expiresAt'] as const;
   const provided = readCredentials(within(cached(file, login), 'accessToken'), names);
   if (provided !== undefined && (provided.expiresMs ?? 0) > skew.nowMs()) return provided;
-  throw new ConfigError(file, `the login has expired; ${login}`);
+  throw loggedOut(`${file}: the login has expired; ${login}`);
+}
+
+/** Nothing but a person's work mends it. */
+function loggedOut(problem: string): AwsError {
+  return new AwsError('LoggedOut', problem, { final: true });
 }
 
 function cached(file: string, login: string): Fields {
-  try {
-    const fields = parseFields(requireText(file));
-    if (fields !== undefined) return fields;
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    throw new ConfigError(error.setting, `no login is kept there; ${login}`, { cause: error });
-  }
+  const text = readText(file);
+  if (text === undefined) throw loggedOut(`${file}: no login is kept there; ${login}`);
+  const fields = parseFields(text);
+  if (fields !== undefined) return fields;
   throw new ConfigError(file, `expected a JSON object; ${login}`);
 }
 

@@ -1,7 +1,7 @@
-import { AwsError, codeOf, NoDataError } from '../errors.ts';
+import { AwsError, codeOf, NoDataError, shownText } from '../errors.ts';
 import { readToken } from '../files.ts';
 import { element, errorCode } from './answer.ts';
-import { call, persist } from './call.ts';
+import { call, persist, silent } from './call.ts';
 import { type Credentials, type Provided, parseInstant } from './credentials.ts';
 import { configuredEndpoint } from './endpoint.ts';
 import { escaped } from './escape.ts';
@@ -73,6 +73,9 @@ function roleForm(action: string, role: Role, means: Means): Form {
   const { roleArn, sessionName, durationSeconds } = role;
   const seconds = Number(durationSeconds);
   const fits = /^\d+$/.test(durationSeconds ?? '') && seconds >= 900 && seconds <= 43_200;
+  if (durationSeconds !== undefined && !fits) {
+    means.warn(`duration_seconds: got "${shownText(durationSeconds)}", expected 900 to 43200`);
+  }
   return {
     Action: action,
     RoleArn: roleArn,
@@ -112,7 +115,8 @@ async function ask<T>(
   const { signal, tries, clock } = means;
   const rest = { headers: HEADERS, timeoutMs: TIMEOUT_MS, credentials, signal };
   return persist(clock, signal, tries, PAUSE_MS, async () => {
-    const answer = await call(means, { service: 'sts', region, url, body, ...rest });
+    const one = { service: 'sts', region, url, body, ...rest };
+    const answer = await call(means, one).catch(silent(`STS at ${url.origin}`));
     const found = answer.status === 200 ? read(answer.body) : undefined;
     if (found !== undefined) return found;
     if (answer.status === 200) {
@@ -120,7 +124,11 @@ async function ask<T>(
       throw new AwsError('UnexpectedAnswer', what, { again: true });
     }
     const code = errorCode(answer) || `HTTP ${answer.status}`;
-    const message = foreignText(element(answer.body, 'Message'));
+    const message = foreignText(element(answer.body, 'Message'), [
+      credentials?.secretAccessKey,
+      credentials?.sessionToken,
+      form['WebIdentityToken'],
+    ]);
     const problem = `STS refused ${form['Action']}: ${code}${message && `: ${message}`}`;
     throw new AwsError(code, problem, {
       again: answer.status >= 500 || answer.status === 429 || AGAIN.test(code),

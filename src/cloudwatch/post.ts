@@ -21,7 +21,7 @@ export type Post = (page: Page, timeoutMs: number, signal: AbortSignal) => Promi
 
 /** What the service says of credentials that were good once. */
 const EXPIRED = new Set(['ExpiredToken', 'InvalidToken']);
-/** What it says of temporary ones that a rotation has just ended, among other things. */
+/** What it says of those that a rotation has just ended, among other things. */
 const UNKNOWN = new Set(['InvalidClientTokenId', 'UnrecognizedClientException']);
 
 /**
@@ -50,10 +50,11 @@ export function createPost(options: PostOptions): Post {
       };
       const { region, endpoint: url } = place;
       const one = { service: 'monitoring', region: region.name, url, headers, body, timeoutMs };
-      const answer = await renewed(place, identity, limit.signal, (credentials) =>
+      const [answer, used] = await renewed(place, identity, limit.signal, (credentials) =>
         call(place, { ...one, credentials, signal }),
       );
-      const verdict = judge(answer);
+      const secrets = [identity, used].flatMap((by) => [by.secretAccessKey, by.sessionToken]);
+      const verdict = judge(answer, secrets);
       return EXPIRED.has(errorCode(answer)) ? { ...verdict, outlook: 'unready' } : verdict;
     } catch (error) {
       return error instanceof Unready ? unready(error.cause) : judgeFailure(error);
@@ -79,21 +80,19 @@ async function ready(
   }
 }
 
-/** Sends, and once more with new credentials where the service says that these have expired. */
+/** Sends, and once more with new credentials where there are some and the service refuses these. */
 async function renewed(
   { credentials }: Place,
   used: Identity,
   signal: AbortSignal,
   send: (identity: Identity) => Promise<HttpAnswer>,
-): Promise<HttpAnswer> {
+): Promise<[HttpAnswer, Identity]> {
   const answer = await send(used);
-  if (answer.status === 200) return answer;
-  const code = errorCode(answer);
-  const isTemporary = used.sessionToken !== undefined;
-  if (!EXPIRED.has(code) && !(isTemporary && UNKNOWN.has(code))) return answer;
+  const code = answer.status === 200 ? '' : errorCode(answer);
+  if (!EXPIRED.has(code) && !UNKNOWN.has(code)) return [answer, used];
   credentials.invalidate(used.accessKeyId);
   const fresh = await credentials.resolve(signal);
-  return fresh.accessKeyId === used.accessKeyId ? answer : send(fresh);
+  return fresh.accessKeyId === used.accessKeyId ? [answer, used] : [await send(fresh), fresh];
 }
 
 /** Timestamps by the services' clock, where this machine's is known to be far off. */

@@ -1,4 +1,5 @@
 import { errorCode, parseAnswer } from '../aws/answer.ts';
+import { foreignSentence } from '../aws/foreign.ts';
 import { ConfigError, codeOf, reasonOf } from '../errors.ts';
 import type { HttpAnswer } from '../net/http.ts';
 
@@ -83,10 +84,13 @@ const TOO_LARGE = 413;
 /** Said when nothing else is: no members, no wish. */
 const NOTHING = { members: [], waitMs: 0 };
 const OK = 200;
-const LONGEST_MESSAGE = 300;
 
-/** Judges an answer. The code comes first, then the status: throttling arrives as HTTP 400. */
-export function judge(answer: HttpAnswer): Verdict {
+/**
+ * Judges an answer. The code comes first, then the status: throttling arrives as HTTP 400.
+ *
+ * @param secrets what the request was signed with: a proxy's page may repeat it
+ */
+export function judge(answer: HttpAnswer, secrets: readonly (string | undefined)[] = []): Verdict {
   const { root, message, requestId } = parseAnswer(answer.body);
   const code = errorCode(answer);
   if (answer.status === OK) {
@@ -100,7 +104,7 @@ export function judge(answer: HttpAnswer): Verdict {
   return {
     outlook,
     code: code === '' ? `HTTP ${answer.status}` : code,
-    message: shortened(message === '' && root === '' ? answer.body : message),
+    message: foreignSentence(message === '' && root === '' ? answer.body : message, secrets),
     requestId,
     members: outlook === 'invalid' ? membersIn(answer.body) : [],
     waitMs: waitIn(answer.headers),
@@ -138,9 +142,4 @@ function membersIn(body: string): readonly number[] {
 function waitIn(headers: HttpAnswer['headers']): number {
   const text = String(headers['x-amz-retry-after'] ?? '');
   return /^\d{1,7}$/.test(text) ? Number(text) : 0;
-}
-
-function shortened(text: string): string {
-  const line = text.replace(/\s+/g, ' ').trim();
-  return line.length > LONGEST_MESSAGE ? `${line.slice(0, LONGEST_MESSAGE)}…` : line;
 }

@@ -1,9 +1,7 @@
 import { type Clock, sleep } from '../clock.ts';
 import { AwsError, ConfigError, codeOf, NoDataError } from '../errors.ts';
 import type { HttpAnswer, HttpClient } from '../net/http.ts';
-
-/** A setting's text by its variable or, after that, its key in the profile; blank is absent. */
-export type Setting = (variable: string, key?: string) => string | undefined;
+import type { Setting } from '../setting.ts';
 
 export interface ImdsSettings {
   readonly disabled: boolean;

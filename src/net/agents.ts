@@ -48,10 +48,12 @@ export function createAgents(ca: string | undefined): Agents {
 /** Opens its connections through a proxy. TLS and its sessions are Node's. */
 class TunnelAgent extends https.Agent {
   readonly #proxy: URL;
+  readonly #tls: https.AgentOptions;
 
   constructor(proxy: URL, options: https.AgentOptions) {
     super(options);
     this.#proxy = proxy;
+    this.#tls = { secureContext: options.secureContext };
   }
 
   override createConnection(
@@ -61,7 +63,7 @@ class TunnelAgent extends https.Agent {
     const host = options.host ?? '';
     const { port } = options;
     const target = `${host.includes(':') ? `[${host}]` : host}:${port || 443}`;
-    tunnel(this.#proxy, target, TUNNEL_MS)
+    tunnel(this.#proxy, target, TUNNEL_MS, this.#tls)
       .then((socket) => {
         const secured = super.createConnection({ ...options, ...{ socket } });
         if (secured) done(null, secured);

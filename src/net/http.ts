@@ -4,7 +4,14 @@ import { TLSSocket } from 'node:tls';
 import { codeOf, failure } from '../errors.ts';
 import { createAgents } from './agents.ts';
 import { lookup } from './lookup.ts';
-import { hostOf, proxyHeaders, type Route } from './proxy.ts';
+import {
+  hostOf,
+  NEEDS_PASSWORD,
+  proxyFailure,
+  proxyHeaders,
+  proxyRefusal,
+  type Route,
+} from './proxy.ts';
 
 export interface HttpRequest {
   readonly method: 'GET' | 'POST' | 'PUT';
@@ -25,8 +32,8 @@ export interface HttpAnswer {
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly body: string;
-  /** `TLSv1.3`, where there was TLS. */
-  readonly tls?: string;
+  /** Where there was TLS with who answers: `TLSv1.3`, and whether the certificate was verified. */
+  readonly tls?: { readonly protocol: string; readonly isVerified: boolean };
 }
 
 /** Redirects are not followed: a signed request is for one host. */
@@ -73,7 +80,8 @@ export function createHttpClient({ ca, route = () => undefined }: HttpOptions = 
       agent: agents.of(url, proxy),
       lookup,
     };
-    return exchange((to.protocol === 'http:' ? http : https).request(options), request);
+    const work = exchange((to.protocol === 'http:' ? http : https).request(options), request);
+    return relay === undefined ? work : relayed(work);
   }
 
   return {
@@ -87,6 +95,19 @@ export function createHttpClient({ ca, route = () => undefined }: HttpOptions = 
     },
     close: agents.close,
   };
+}
+
+/** What another server than the proxy may be to blame for. */
+const BEHIND_PROXY = new Set(['TIMEOUT', 'ABORT_ERR', 'EMSGSIZE']);
+
+/** What came over a proxy that makes the request itself. */
+async function relayed(work: Promise<HttpAnswer>): Promise<HttpAnswer> {
+  const answer = await work.catch((error: Error) => {
+    const isOther = error instanceof DeadConnectionError || BEHIND_PROXY.has(codeOf(error) ?? '');
+    throw isOther ? error : proxyFailure(error);
+  });
+  if (answer.status === NEEDS_PASSWORD) throw proxyRefusal(answer.status);
+  return answer;
 }
 
 /** The connection had been used before and died before any answer: a new one is tried at once. */
@@ -136,7 +157,8 @@ function exchange(call: http.ClientRequest, request: HttpRequest): Promise<HttpA
     });
     call.once('response', (response) => {
       hasAnswer = true;
-      collect(response, resolve, reject);
+      const isDirect = request.url.protocol === 'https:';
+      collect(response, isDirect, resolve, reject);
     });
     call.end(request.body);
   });
@@ -144,13 +166,17 @@ function exchange(call: http.ClientRequest, request: HttpRequest): Promise<HttpA
 
 function collect(
   response: http.IncomingMessage,
+  isDirect: boolean,
   resolve: (answer: HttpAnswer) => void,
   reject: (error: Error) => void,
 ): void {
   const chunks: Buffer[] = [];
   let length = 0;
   const { socket } = response;
-  const tls = socket instanceof TLSSocket ? (socket.getProtocol() ?? '') : undefined;
+  const tls =
+    isDirect && socket instanceof TLSSocket
+      ? { protocol: socket.getProtocol() ?? '', isVerified: socket.authorized }
+      : undefined;
   response.on('data', (chunk: Buffer) => {
     length += chunk.length;
     if (length > MAX_ANSWER_BYTES) response.destroy(failure('EMSGSIZE', 'the answer is too long'));

@@ -12,6 +12,9 @@ export const NO_OTHER_PROXY: https.AgentOptions & { proxyEnv?: undefined } = {
   proxyEnv: undefined,
 };
 
+/** Of a proxy that wants to know who asks. */
+export const NEEDS_PASSWORD = 407;
+
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
@@ -49,18 +52,29 @@ export function proxyHeaders({ username, password }: URL): Record<string, string
   return { 'proxy-authorization': `Basic ${user.toString('base64')}` };
 }
 
-/** A connection to `target` (host and port) through a proxy, before any TLS of its own. */
-export function tunnel(proxy: URL, target: string, timeoutMs: number): Promise<Socket> {
+/**
+ * A connection to `target` (host and port) through a proxy, before any TLS of its own.
+ *
+ * @param tls of the way to the proxy, where that is an https one
+ */
+export function tunnel(
+  proxy: URL,
+  target: string,
+  timeoutMs: number,
+  tls: https.AgentOptions,
+): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const isPlain = proxy.protocol === 'http:';
     const web = isPlain ? http : https;
     const call = web.request({
       method: 'CONNECT',
       host: hostOf(proxy),
+      // Otherwise Node takes the name of the header, which is the one behind the proxy.
+      servername: isIP(hostOf(proxy)) === 0 ? hostOf(proxy) : '',
       port: proxy.port || (isPlain ? 80 : 443),
       path: target,
       headers: { host: target, ...proxyHeaders(proxy) },
-      agent: new web.Agent(NO_OTHER_PROXY),
+      agent: new web.Agent({ ...NO_OTHER_PROXY, ...tls }),
       lookup,
     });
     const timer = setTimeout(
@@ -68,13 +82,13 @@ export function tunnel(proxy: URL, target: string, timeoutMs: number): Promise<S
       timeoutMs,
     );
     call.once('close', () => clearTimeout(timer));
-    call.once('error', (error) => reject(failure('PROXY', `the proxy: ${error.message}`, error)));
-    call.once('response', ({ statusCode }) => call.destroy(refused(statusCode)));
+    call.once('error', (error) => reject(proxyFailure(error)));
+    call.once('response', ({ statusCode }) => call.destroy(proxyRefusal(statusCode)));
     call.once('connect', ({ statusCode = 0 }, socket, head) => {
       clearTimeout(timer);
       if (statusCode < 200 || statusCode > 299) {
         socket.destroy();
-        return reject(refused(statusCode));
+        return reject(proxyRefusal(statusCode));
       }
       socket.unshift(head);
       resolve(socket);
@@ -83,8 +97,16 @@ export function tunnel(proxy: URL, target: string, timeoutMs: number): Promise<S
   });
 }
 
-function refused(status = 0): Error {
-  if (status !== 407) return failure(`PROXY_${status}`, `the proxy answered HTTP ${status}`);
+/** What a failed connection to a proxy is. A person has to mend what is a setting. */
+export function proxyFailure(error: Error): Error {
+  if (error instanceof ConfigError) return error;
+  return failure('PROXY', `the proxy: ${error.message}`, error);
+}
+
+/** What a proxy's own refusal is. */
+export function proxyRefusal(status = 0): Error {
+  if (status !== NEEDS_PASSWORD)
+    return failure(`PROXY_${status}`, `the proxy answered HTTP ${status}`);
   return new ConfigError('https_proxy', 'the proxy wants a user and a password (HTTP 407)');
 }
 

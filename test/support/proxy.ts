@@ -1,5 +1,7 @@
-import { createServer, type IncomingMessage, request } from 'node:http';
+import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import { connect, type Socket } from 'node:net';
+import type { Certificate } from './tls.ts';
 
 /** A proxy on 127.0.0.1 that tunnels and relays, and keeps what it was asked for. */
 export interface TestProxy {
@@ -15,6 +17,8 @@ export interface ProxyOptions {
   readonly user?: string;
   /** Where every tunnel ends, whatever was asked for. */
   readonly port: number;
+  /** Speaks TLS with this one. */
+  readonly certificate?: Certificate;
   /** Its answer to CONNECT, where that is not to be a tunnel. */
   readonly status?: number;
 }
@@ -25,7 +29,7 @@ export async function startProxy(options: ProxyOptions): Promise<TestProxy> {
   const headers: IncomingMessage['headers'][] = [];
   const sockets = new Set<Socket>();
   const wanted = user === undefined ? undefined : `Basic ${Buffer.from(user).toString('base64')}`;
-  const server = createServer((incoming, response) => {
+  const listener = (incoming: IncomingMessage, response: ServerResponse): void => {
     asked.push(`${incoming.method} ${incoming.url}`);
     headers.push(incoming.headers);
     const { pathname } = new URL(incoming.url ?? '');
@@ -40,7 +44,10 @@ export async function startProxy(options: ProxyOptions): Promise<TestProxy> {
       answer.pipe(response);
     });
     incoming.pipe(onward);
-  });
+  };
+  const { certificate } = options;
+  const server =
+    certificate === undefined ? createServer(listener) : createSecureServer(certificate, listener);
   server.on('connect', (incoming: IncomingMessage, socket: Socket) => {
     asked.push(`CONNECT ${incoming.url}`);
     headers.push(incoming.headers);

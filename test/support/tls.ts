@@ -6,9 +6,17 @@ export interface Certificate {
   key: string;
 }
 
-/** A throw-away self-signed certificate for localhost, 127.0.0.1, ::1 and one name more. */
-export async function selfSigned(name = 'localhost'): Promise<Certificate> {
-  const made = await generate([{ name: 'commonName', value: 'localhost' }], {
+/**
+ * A throw-away self-signed certificate for localhost, 127.0.0.1, ::1 and one name more.
+ *
+ * @param times when it is valid, by default now
+ */
+export async function selfSigned(
+  name = 'localhost',
+  times: { readonly notBeforeDate?: Date; readonly notAfterDate?: Date } = {},
+): Promise<Certificate> {
+  const made = await generate([{ name: 'commonName', value: name }], {
+    ...times,
     keyType: 'ec',
     algorithm: 'sha256',
     extensions: [
