@@ -26,7 +26,8 @@ import { lateSink } from './sinks/late.ts';
 import { optional } from './sources/groups.ts';
 import type { OwnUse } from './sources/options.ts';
 import { type SelectOptions, selectSource } from './sources/select.ts';
-import type { Mirrored, Spool } from './spool/spool.ts';
+import type { Mirrored } from './spool/mirrored.ts';
+import type { Spool } from './spool/spool.ts';
 import { VERSION } from './version.ts';
 
 /** What the program stands in. */

@@ -46,9 +46,9 @@ const ARROWS: Readonly<Record<string, string>> = {
   cloudwatch: 'aws/escape metrics/aggregate',
   'cloudwatch/compression': 'errors setting',
   'cloudwatch/verdict': 'aws/answer aws/foreign errors net/http',
-  'cloudwatch/teller': 'cloudwatch/delivery cloudwatch/verdict log',
+  'cloudwatch/teller': 'clock cloudwatch/delivery cloudwatch/verdict log',
   'cloudwatch/tally': 'clock log reading',
-  'cloudwatch/sink': 'clock cloudwatch log metrics/aggregate sink spool/spool',
+  'cloudwatch/sink': 'clock cloudwatch log metrics/aggregate sink spool/mirrored spool/spool',
   'cloudwatch/post':
     'aws clock cloudwatch/compression cloudwatch/form cloudwatch/verdict net/http node:zlib',
 

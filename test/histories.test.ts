@@ -3,16 +3,25 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { EXAMPLES } from './support/history-examples.ts';
 import { type Move, moves } from './support/history-moves.ts';
-import { LEAST_BUFFER, World } from './support/history-world.ts';
+import type { Limits } from './support/history-process.ts';
+import { LEAST_BYTES, World } from './support/history-world.ts';
 
-const MOST_BUFFER = 4 * 1024 * 1024;
+const MIB = 1024 * 1024;
+const PLENTY: Limits = { bufferBytes: 4 * MIB, spoolBytes: 64 * MIB };
+/** Little memory, or little disk, or enough of both. */
+const LIMITS: readonly Limits[] = [
+  { ...PLENTY, bufferBytes: LEAST_BYTES },
+  { ...PLENTY, spoolBytes: LEAST_BYTES },
+  PLENTY,
+  PLENTY,
+];
 /** More of them run where there is time for it. */
 const RUNS = Number(process.env['HISTORIES'] ?? 5000);
 /** Each example with so many fates. */
 const SEEDS = 20;
 
-async function live(seed: number, bufferBytes: number, all: readonly Move[]): Promise<void> {
-  const world = new World(seed, bufferBytes);
+async function live(seed: number, limits: Limits, all: readonly Move[]): Promise<void> {
+  const world = new World(seed, limits);
   for (const move of all) await world.move(move);
   await world.calm();
   const { missing, lost, service } = world;
@@ -27,11 +36,11 @@ describe('any history of windows, answers, kills and restarts with a spool', () 
   test('delivers what the disk had, once unless an answer or its record was lost', async (t) => {
     let transitions = 0;
     const seeds = fc.nat();
-    const buffers = fc.constantFrom(LEAST_BUFFER, MOST_BUFFER, MOST_BUFFER);
+    const limits = fc.constantFrom(...LIMITS);
     const histories = fc.array(moves, { minLength: 5, maxLength: 60, size: 'max' });
     await fc.assert(
-      fc.asyncProperty(seeds, buffers, histories, async (seed, bufferBytes, all) => {
-        await live(seed, bufferBytes, all);
+      fc.asyncProperty(seeds, limits, histories, async (seed, some, all) => {
+        await live(seed, some, all);
         transitions += all.length;
       }),
       { numRuns: RUNS, includeErrorInReport: true },
@@ -43,7 +52,7 @@ describe('any history of windows, answers, kills and restarts with a spool', () 
 describe('a history that chance seldom finds', () => {
   for (const { what, moves: all } of EXAMPLES) {
     test(what, async () => {
-      for (let seed = 0; seed < SEEDS; seed += 1) await live(seed, MOST_BUFFER, all);
+      for (let seed = 0; seed < SEEDS; seed += 1) await live(seed, PLENTY, all);
     });
   }
 });

@@ -163,7 +163,7 @@ describe('a clock that is wrong', () => {
   const statuses = (): unknown[] => cloudwatch.requests.map(({ status }) => status);
 
   for (const hours of [-3, 1, 3, 400]) {
-    test(`by ${hours} h costs one corrected retry, once, and windows get the right time`, async () => {
+    test(`costs one corrected retry, once, and windows get the right time (${hours} h)`, async () => {
       const { monoMs, wallMs, after } = systemClock();
       const clock = { monoMs, after, wallMs: () => wallMs() + hours * HOUR };
       const { post } = postOf({ clock });

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import {
   appendFileSync,
   chmodSync,
@@ -189,6 +190,45 @@ describe('a spool', () => {
     assert.equal(await heir.ended, 0);
     for (const { data } of kept) assert.ok(values().includes(data[0]?.values[0]));
     assert.deepEqual(readdirSync(folder), []);
+  });
+
+  test('files that somebody removes are written again by who still has their windows', async () => {
+    cloudwatch.play(() => serviceUnavailable());
+    const flags = ['--period', '1', '--spool', folder, '--log-level', 'debug'];
+    const program = startAgent([...NAMES, ...flags], { environment: environment() });
+    programs.push(program);
+    const kept = ({ stderr }: Program): number => stderr().split('windows are on disk').length - 1;
+    await program.until('records', (one) => kept(one) >= 3);
+    for (const name of readdirSync(folder)) rmSync(join(folder, name));
+    const isSaid = ({ stderr }: Program): boolean =>
+      stderr().includes('warn a segment of the spool was removed');
+    await program.until('notice', isSaid);
+    const before = kept(program);
+    await program.until('records again', (one) => kept(one) > before);
+    cloudwatch.calm();
+    program.kill('SIGTERM');
+    assert.equal(await program.ended, 0);
+    const closed = [...program.stderr().matchAll(/a window waits start=(\S+)\.000Z/g)];
+    const stored = new Set(
+      cloudwatch.accepted.flatMap(({ data }) => data.map(({ Timestamp }) => Timestamp)),
+    );
+    assert.deepEqual(
+      closed.map(([, start]) => `${start}Z`).filter((start) => !stored.has(start)),
+      [],
+    );
+    assert.deepEqual(readdirSync(folder), []);
+  });
+
+  test('what is no file in the place of one is left alone, and keeps nobody', async () => {
+    mkdirSync(folder, { recursive: true });
+    const { status } = spawnSync('mkfifo', [join(folder, 'cma-left-abc-1.spool')]);
+    assert.equal(status, 0);
+    mkdirSync(join(folder, 'cma-left-def-1.spool'));
+    const { code, stderr } = await once('--log-level', 'info');
+    assert.equal(code, 0);
+    const said = /^.*warn a segment of the spool is left alone name=(.*) reason="(.*)"$/gm;
+    const names = [...stderr.matchAll(said)].map(([, name]) => name);
+    assert.deepEqual(names.sort(), ['cma-left-abc-1.spool', 'cma-left-def-1.spool']);
   });
 
   test('a folder that cannot be is said once, and windows wait in memory', async () => {

@@ -10,6 +10,8 @@ export interface Chunk {
   unkept: number;
   /** How often it has been used again: what was written before is no longer there. */
   uses: number;
+  /** Nothing in it was born before. */
+  oldestMs: number;
   /** Its windows came from another process. */
   readonly isAdopted: boolean;
 }
@@ -102,7 +104,7 @@ export class Chunks {
   }
 
   #insert(slots: number, at: number, isAdopted: boolean): Chunk {
-    const none = { used: 0, live: 0, unkept: 0, uses: 0 };
+    const none = { used: 0, live: 0, unkept: 0, uses: 0, oldestMs: Number.POSITIVE_INFINITY };
     const chunk = { slots: new Float64Array(slots), isAdopted, ...none };
     this.#bytes += chunk.slots.byteLength;
     this.#chunks = [...this.#chunks.slice(0, at), chunk, ...this.#chunks.slice(at)];
@@ -121,6 +123,7 @@ export class Chunks {
     if (this.#chunks.length !== 1 || !isSmall) this.remove(chunk);
     else {
       chunk.used = 0;
+      chunk.oldestMs = Number.POSITIVE_INFINITY;
       chunk.uses += 1;
     }
   }

@@ -43,8 +43,6 @@ export class Outbox {
   readonly #metrics = new MetricNumbers();
   #windows = 0;
   #ids = 0;
-  /** Nothing that waits was born before. */
-  #oldestMs = Number.POSITIVE_INFINITY;
 
   constructor(limitBytes: number) {
     this.#chunks = new Chunks(limitBytes);
@@ -82,7 +80,12 @@ export class Outbox {
       while (!this.#chunks.fits(slots)) {
         const { oldest } = this.#chunks;
         if (oldest === undefined) break;
-        dropped.push(...this.#drop(({ chunk }) => chunk === oldest));
+        dropped.push(
+          ...this.#drop(
+            () => true,
+            (chunk) => chunk === oldest,
+          ),
+        );
         this.#chunks.remove(oldest);
       }
       chunk = this.#chunks.add(slots);
@@ -203,15 +206,8 @@ export class Outbox {
 
   /** Drops what was born before an instant (monotonic), from the oldest on. */
   expire(beforeMs: number): readonly Gone[] {
-    if (beforeMs <= this.#oldestMs) return [];
-    const gone = this.#drop((entry) => slotOf(entry, 'born') < beforeMs);
-    this.#oldestMs = Number.POSITIVE_INFINITY;
-    for (const entry of this.#chunks.waiting()) this.#notice(slotOf(entry, 'born'));
-    return gone;
-  }
-
-  #notice(bornMs: number): void {
-    this.#oldestMs = Math.min(this.#oldestMs, bornMs);
+    const isOld = (chunk: Chunk): boolean => chunk.oldestMs < beforeMs;
+    return this.#drop((entry) => slotOf(entry, 'born') < beforeMs, isOld);
   }
 
   /** Drops the windows whose records are in a segment: they are somebody else's now. */
@@ -219,8 +215,11 @@ export class Outbox {
     return this.#drop((entry) => slotOf(entry, 'segment') === segment);
   }
 
-  #drop(which: (entry: Entry) => boolean): readonly Gone[] {
-    return [...this.#chunks.waiting()].filter(which).map((entry) => this.#leave(entry));
+  #drop(
+    which: (entry: Entry) => boolean,
+    where: (chunk: Chunk) => boolean = () => true,
+  ): readonly Gone[] {
+    return [...this.#chunks.waiting(where)].filter(which).map((entry) => this.#leave(entry));
   }
 
   #put(chunk: Chunk, window: WaitingWindow, more: Parameters<typeof pack>[3]): void {
@@ -229,7 +228,7 @@ export class Outbox {
     chunk.live += 1;
     if (more.segment === 0) chunk.unkept += 1;
     this.#windows += 1;
-    this.#notice(more.bornMs);
+    chunk.oldestMs = Math.min(chunk.oldestMs, more.bornMs);
   }
 
   #piece(entry: Entry, maxDatums: number): Piece {

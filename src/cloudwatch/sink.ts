@@ -3,7 +3,8 @@ import { type Clock, within } from '../clock.ts';
 import type { Fields, Log } from '../log.ts';
 import type { ClosedWindow } from '../metrics/aggregate.ts';
 import type { Outcome, Sink } from '../sink.ts';
-import type { Mirrored, Spool } from '../spool/spool.ts';
+import type { Mirrored } from '../spool/mirrored.ts';
+import type { Spool } from '../spool/spool.ts';
 import { metricData, type Publication } from './datum.ts';
 import { Delivery, type Step } from './delivery.ts';
 import { encodePage } from './form.ts';
@@ -62,7 +63,7 @@ export class CloudwatchSink implements Sink {
   constructor(options: CloudwatchOptions) {
     const { clock, log, bufferBytes, openSpool } = options;
     this.#options = options;
-    this.#teller = new Teller(log, options.remedyFor);
+    this.#teller = new Teller(clock, log, options.remedyFor);
     this.#tally = new Tally(clock, log, options.health);
     this.#labels = new Labels(options.publication, options.resolve);
     this.#outbox = new Outbox(bufferBytes);
@@ -118,6 +119,7 @@ export class CloudwatchSink implements Sink {
     await within(clock, forSendingMs, this.#running);
     cancel();
     const isStuck = (await this.#spool?.close(deadlineMs - clock.monoMs())) === false;
+    this.#teller.tellLosses(true);
     const unkept = this.#outbox.unkeptWindows;
     const { sent, lost } = this.#tally.total;
     return {

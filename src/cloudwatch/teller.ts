@@ -1,3 +1,4 @@
+import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import type { Loss } from './delivery.ts';
 import type { Outlook, Verdict } from './verdict.ts';
@@ -14,7 +15,11 @@ const TROUBLES: Readonly<Record<Exclude<Outlook, 'accepted'>, string>> = {
   unready: 'cannot publish yet, windows wait',
 };
 
-/** Says how delivery goes: each change once, not each attempt. */
+/** What concerns one request, and not the way: it may come with each, and is said once an hour. */
+const PASSING: ReadonlySet<Outlook> = new Set(['invalid', 'tooLarge']);
+const HOUR_MS = 3_600_000;
+
+/** Says how delivery goes: each change once, not each attempt; what goes on happening once an hour. */
 export class Teller {
   readonly #log: Log;
   /** What to do about a code, where that is known. */
@@ -22,10 +27,14 @@ export class Teller {
   #failures = 0;
   /** The trouble that was said; empty where all is well. */
   #said = '';
+  readonly #clock: Clock;
+  /** When something that may go on was said. */
+  readonly #toldMs = new Map<string, number>();
   readonly #losses = new Map<Loss, number>();
   #setAside = 0;
 
-  constructor(log: Log, remedyFor: (code: string) => string | undefined) {
+  constructor(clock: Clock, log: Log, remedyFor: (code: string) => string | undefined) {
+    this.#clock = clock;
     this.#log = log;
     this.#remedyFor = remedyFor;
   }
@@ -50,7 +59,9 @@ export class Teller {
     };
     const state = stateOf({ outlook, code, message });
     const isMoment = outlook === 'retry' && this.#failures < WARN_FROM && this.#said === '';
-    if (state === this.#said) this.#log.debug(TROUBLES[outlook], fields);
+    if (PASSING.has(outlook)) {
+      this.#log[this.#isDue(state) ? 'warn' : 'debug'](TROUBLES[outlook], fields);
+    } else if (state === this.#said) this.#log.debug(TROUBLES[outlook], fields);
     else if (isMoment) this.#log.info('an attempt to publish failed, trying again', fields);
     else {
       this.#said = state;
@@ -66,19 +77,31 @@ export class Teller {
     this.#setAside += datums;
   }
 
-  /** Says what was lost since it was called last, a line a reason. */
-  tellLosses(): void {
-    if (this.#setAside > 0) {
-      this.#log.warn('datums that the service does not take are given up', {
-        datums: this.#setAside,
-      });
+  /**
+   * Says what was lost since that was said last, a line a reason.
+   *
+   * @param isLast whether or not an hour is over
+   */
+  tellLosses(isLast = false): void {
+    if (this.#setAside > 0 && (isLast || this.#isDue('set aside'))) {
+      const fields = { datums: this.#setAside };
+      this.#log.warn('datums that the service does not take are given up', fields);
+      this.#setAside = 0;
     }
     for (const [why, windows] of this.#losses) {
+      if (!(isLast || this.#isDue(why))) continue;
       const remedy = why === 'no room' ? { remedy: 'raise --buffer' } : undefined;
       this.#log.warn('windows are lost', { windows, why, ...remedy });
+      this.#losses.delete(why);
     }
-    this.#setAside = 0;
-    this.#losses.clear();
+  }
+
+  /** It was not said within the hour; it is now. */
+  #isDue(what: string): boolean {
+    const nowMs = this.#clock.monoMs();
+    const isDue = nowMs - (this.#toldMs.get(what) ?? Number.NEGATIVE_INFINITY) >= HOUR_MS;
+    if (isDue) this.#toldMs.set(what, nowMs);
+    return isDue;
   }
 }
 

@@ -1,11 +1,11 @@
 import type { Clock } from '../clock.ts';
-import { codeOf, reasonOf } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { Candidates, isShort } from './candidates.ts';
 import type { Disk, Look } from './disk.ts';
+import type { Mirrored } from './mirrored.ts';
 import { type Orphan, Owners, signOf, WATCH_MS } from './owners.ts';
 import { parseSegment } from './record.ts';
-import type { Segment, Segments } from './segments.ts';
-import type { Mirrored } from './spool.ts';
+import { isGone, type Segment, type Segments } from './segments.ts';
 
 export interface AdoptionOptions {
   readonly disk: Disk;
@@ -17,11 +17,8 @@ export interface AdoptionOptions {
   readonly mirrored: Mirrored;
 }
 
-/** An orphan that may be taken over, and the first of its windows. */
-interface Candidate {
-  readonly orphan: Orphan;
-  readonly startMs: number;
-}
+/** A few are enough to be getting on with; each is held open. */
+const MOST_SEGMENTS = 64;
 
 /** A segment that was claimed, though its owner gave a last sign of life. */
 interface Probation {
@@ -36,35 +33,44 @@ export class Adoption {
   readonly #owners: Owners;
   /** Looks again; what was there to be watched may be dead by then. */
   readonly #again: () => void;
-  /** Segments that are nothing for this process: said once. */
-  readonly #passed = new Set<string>();
+  readonly #candidates: Candidates;
   /** There was no room for an orphan while the windows took so much. */
   #fullBytes = Number.POSITIVE_INFINITY;
   #cancelWatch: (() => void) | undefined;
   #probations: readonly Probation[] = [];
+  #hasMore = false;
 
   constructor(options: AdoptionOptions, segments: Segments, again: () => void) {
     this.#options = options;
     this.#segments = segments;
     this.#again = again;
     this.#owners = new Owners(options.disk, options.owner, options.clock);
+    this.#candidates = new Candidates(options);
   }
 
   close(): void {
     this.#cancelWatch?.();
   }
 
+  /** Orphans wait until this process is done with some of those that it took. */
+  get hasMore(): boolean {
+    return this.#hasMore && this.#segments.all.length < MOST_SEGMENTS / 2;
+  }
+
   /** @param mayGoOn asked before each one */
   async run(mayGoOn: () => boolean): Promise<void> {
     const { clock, mirrored } = this.#options;
-    const orphans = (await this.#owners.orphans()).filter(({ name }) => !this.#passed.has(name));
+    const orphans = await this.#owners.orphans();
     // Without more room than when there was none, a look at them is for nothing.
     const mayFit = mirrored.bytes < this.#fullBytes;
-    const candidates = orphans.length > 0 && mayFit ? await this.#candidates(orphans) : [];
+    const candidates = mayFit ? await this.#candidates.of(orphans) : [];
     await this.#endProbations();
-    for (const { orphan } of candidates) {
+    this.#hasMore = false;
+    for (const orphan of candidates) {
       if (!mayGoOn()) return;
-      const isTaken = await this.#guarded(orphan.name, () => this.#takeOver(orphan));
+      this.#hasMore = this.#segments.all.length >= MOST_SEGMENTS;
+      if (this.#hasMore) break;
+      const isTaken = await this.#candidates.guarded(orphan.name, () => this.#takeOver(orphan));
       if (isTaken === false) break;
     }
     this.#cancelWatch?.();
@@ -72,58 +78,27 @@ export class Adoption {
     this.#cancelWatch = isWatching ? clock.after(WATCH_MS, this.#again) : undefined;
   }
 
-  /** The youngest first: each is put before those that are there. */
-  async #candidates(orphans: readonly Orphan[]): Promise<readonly Candidate[]> {
-    const candidates: Candidate[] = [];
-    for (const orphan of orphans) {
-      const startMs = await this.#guarded(orphan.name, () => this.#startOf(orphan.name));
-      if (startMs !== undefined) candidates.push({ orphan, startMs });
-    }
-    return candidates.sort((one, other) => other.startMs - one.startMs);
-  }
-
-  /** What cannot be read is passed by, and said once; what is gone another process was faster to take. */
-  async #guarded<T>(name: string, work: () => Promise<T>): Promise<T | undefined> {
-    try {
-      return await work();
-    } catch (error) {
-      const code = codeOf(error);
-      if (code === undefined) throw error;
-      if (code !== 'ENOENT') this.#pass(name, reasonOf(error));
-      return undefined;
-    }
-  }
-
-  #pass(name: string, reason: string): void {
-    this.#passed.add(name);
-    this.#options.log.warn('a segment of the spool is left alone', { name, reason });
-  }
-
-  /** The start of an orphan's first window; nothing where it is none for this process. */
-  async #startOf(name: string): Promise<number | undefined> {
-    const { disk, namespace } = this.#options;
-    const text = await disk.read(name);
-    // Its owner died before the first line was whole, so that nothing of it was ever kept.
-    if (!text.includes('\n')) {
-      await disk.remove(name);
-      return undefined;
-    }
-    const { publication, windows } = parseSegment(text);
-    if (publication?.namespace === namespace) return windows[0]?.startMs ?? 0;
-    this.#pass(name, publication ? 'it is of another namespace' : 'its head is damaged');
-    return undefined;
-  }
-
   /** @returns false where there is no room, so that none of the others needs to be tried */
   async #takeOver({ name, look }: Orphan): Promise<boolean> {
-    const { disk, limitBytes } = this.#options;
-    const { bytes } = await disk.look(name);
-    if (this.#segments.bytes + bytes > limitBytes) return this.#noRoom();
+    const { bytes } = await this.#options.disk.look(name);
+    if (bytes >= this.#segments.room) return this.#noRoom();
     return this.#takeIn(await this.#segments.claim(name), look);
   }
 
   /** @param look how it was when its owner was found dead */
   async #takeIn(segment: Segment, look: Look | undefined): Promise<boolean> {
+    try {
+      return await this.#read(segment, look);
+    } catch (error) {
+      if (isGone(error)) throw error;
+      // It has this process's name by now, by which nobody else would ever take it.
+      const left = await this.#segments.giveBack(segment);
+      if (!isShort(error)) this.#candidates.renamed(left);
+      throw error;
+    }
+  }
+
+  async #read(segment: Segment, look: Look | undefined): Promise<boolean> {
     const { clock, log, mirrored } = this.#options;
     const text = await this.#readQuiet(segment, look);
     if (text === undefined) {
@@ -146,8 +121,7 @@ export class Adoption {
       bornMs: monoMs - Math.max(0, wallMs - window.startMs),
     }));
     if (publication === undefined || !mirrored.adopt(adopted, publication)) {
-      this.#segments.forget(segment);
-      await this.#segments.leave(segment);
+      await this.#segments.giveBack(segment);
       return this.#noRoom();
     }
     const fields = { windows: windows.length, damagedLines: damaged };
@@ -171,7 +145,7 @@ export class Adoption {
     const due = this.#probations.filter(({ untilMs }) => untilMs <= nowMs);
     this.#probations = this.#probations.filter(({ untilMs }) => untilMs > nowMs);
     for (const { segment } of due) {
-      await this.#guarded(segment.name, () => this.#takeIn(segment, undefined));
+      await this.#candidates.guarded(segment.name, () => this.#takeIn(segment, undefined));
     }
   }
 

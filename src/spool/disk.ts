@@ -10,7 +10,7 @@ import {
   utimes,
 } from 'node:fs/promises';
 import { join } from 'node:path';
-import { codeOf } from '../errors.ts';
+import { codeOf, failure } from '../errors.ts';
 
 /** When a file was last written or touched, and how long it is. */
 export interface Look {
@@ -49,6 +49,7 @@ export interface Disk {
 /** Figures that say what a service does are nobody's business but the user's. */
 const FILE_MODE = 0o600;
 const FOLDER_MODE = 0o700;
+const UNABLE = new Set(['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
 
 /** A folder of this machine, made where it is missing. Nothing is done before the first call. */
 export function openDisk(folder: string): Disk {
@@ -74,6 +75,9 @@ export function openDisk(folder: string): Disk {
     const directory = await open(folder, 'r');
     try {
       await directory.sync();
+    } catch (error) {
+      // Some file systems cannot, and some need not.
+      if (!UNABLE.has(codeOf(error) ?? '')) throw error;
     } finally {
       await directory.close();
     }
@@ -94,8 +98,11 @@ export function openDisk(folder: string): Disk {
       }
     },
     async read(name) {
-      const handle = await open(pathOf(name), 'r');
+      // Without O_NONBLOCK the opening of a FIFO waits for somebody to write.
+      const handle = await open(pathOf(name), constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
       try {
+        const isFile = (await handle.stat()).isFile();
+        if (!isFile) throw failure('EINVAL', 'expected an ordinary file, got another kind');
         return await handle.readFile('utf8');
       } finally {
         await handle.close();

@@ -1,7 +1,10 @@
+// Over 200 lines: a file and what is known of it change together.
 import type { Clock } from '../clock.ts';
 import { codeOf } from '../errors.ts';
 import type { Disk } from './disk.ts';
+import { type Moment, momentOf, since } from './moment.ts';
 import { leftName, parseName, segmentName } from './names.ts';
+import { WATCH_MS } from './owners.ts';
 import { settledLine } from './record.ts';
 
 /** A file of this process. */
@@ -19,6 +22,13 @@ export interface Segment {
   isTorn: boolean;
   /** The folder that it is in, as the disk tells folders apart. */
   folder: string;
+  /** When it was last known to be this process's own. */
+  sure: Moment;
+}
+
+/** It, or the folder that it was in, is not there any more. */
+export function isGone(error: unknown): boolean {
+  return codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR';
 }
 
 /** The segments that this process owns: it alone writes them. Everything may reject with the disk's error. */
@@ -28,9 +38,13 @@ export class Segments {
   readonly #owner: string;
   readonly #segments = new Map<number, Segment>();
   #numbers = 0;
+  readonly #limitBytes: number;
+  #leftBytes = 0;
   #touches = 0;
 
-  constructor(disk: Disk, clock: Clock, owner: string) {
+  /** @param limitBytes the most that this process keeps */
+  constructor(disk: Disk, clock: Clock, owner: string, limitBytes: number) {
+    this.#limitBytes = limitBytes;
     this.#disk = disk;
     this.#clock = clock;
     this.#owner = owner;
@@ -40,8 +54,9 @@ export class Segments {
     return [...this.#segments.values()];
   }
 
-  get bytes(): number {
-    return this.all.reduce((sum, { bytes }) => sum + bytes, 0);
+  /** Bytes that may be written before the limit is reached. */
+  get room(): number {
+    return this.all.reduce((rest, { bytes }) => rest - bytes, this.#limitBytes - this.#leftBytes);
   }
 
   at(number: number): Segment | undefined {
@@ -73,7 +88,7 @@ export class Segments {
   async confirm(segment: Segment): Promise<void> {
     segment.folder = await this.#disk.identity();
     await this.#disk.hold(segment.name);
-    await this.#touch(segment.name);
+    await this.#touch(segment);
     this.#segments.set(segment.number, segment);
   }
 
@@ -95,14 +110,15 @@ export class Segments {
     segment.isTorn = false;
     segment.bytes += Buffer.byteLength(whole);
     // An open file can be written though it was renamed, when its heir has read it already.
-    if (isSafe) await this.#touch(segment.name);
+    if (isSafe) await this.#touch(segment);
   }
 
   /** Says in the file what is settled, or removes it where nothing of it waits. */
   async tidy(segment: Segment): Promise<void> {
     if (segment.live <= 0) return this.remove(segment);
-    if (segment.settled.length === 0) return;
     const { settled } = segment;
+    // Where there is no room it may be delivered once more, after a crash.
+    if (settled.length === 0 || settledLine(settled).length >= this.room) return;
     segment.settled = [];
     try {
       await this.append(segment, settledLine(settled), false);
@@ -117,7 +133,7 @@ export class Segments {
     try {
       await this.#disk.remove(segment.name);
     } catch (error) {
-      if (codeOf(error) === 'ENOENT') return this.abandon(segment);
+      if (isGone(error)) return this.abandon(segment);
       this.#segments.set(segment.number, segment);
       throw error;
     }
@@ -140,42 +156,57 @@ export class Segments {
     await this.#disk.drop(segment.name);
   }
 
-  /** Leaves it to whoever comes. */
-  async leave({ name }: Pick<Segment, 'name'>): Promise<void> {
-    await this.#disk.rename(name, leftName(name));
+  /** Leaves it to whoever comes. @returns its new name */
+  async giveBack(segment: Segment): Promise<string> {
+    const left = leftName(segment.name);
+    await this.#disk.rename(segment.name, left);
+    this.forget(segment);
+    return left;
   }
 
-  /** Says that its owner lives. @returns false where it is gone */
-  async beat(segment: Segment): Promise<boolean> {
+  /** Leaves it at the end: it still counts among what this process keeps. */
+  async leave(segment: Segment): Promise<void> {
+    await this.giveBack(segment);
+    this.#leftBytes += segment.bytes;
+  }
+
+  /** Says that its owner lives. ENOENT where it is gone. */
+  beat(segment: Segment): Promise<void> {
+    return this.#touch(segment);
+  }
+
+  /**
+   * Whether one that is gone was taken over, and not removed. Its heir has it still, or is done with it
+   * already, which can only be after a long silence, and in the same folder.
+   */
+  async hasHeir({ name, folder, sure }: Segment): Promise<boolean> {
+    const silentMs = since(this.#clock, sure);
     try {
-      await this.#touch(segment.name);
-      return true;
+      const identity = await this.#disk.identity();
+      if (identity === '') return false;
+      if (identity === folder && silentMs >= WATCH_MS) return true;
+      const key = parseName(name)?.key;
+      return (await this.#disk.list()).some((one) => parseName(one)?.origin === key);
     } catch (error) {
-      if (codeOf(error) !== 'ENOENT') throw error;
+      // What is not there, and cannot be looked for, has to be written again.
+      if (codeOf(error) === undefined) throw error;
       return false;
     }
   }
 
-  /**
-   * Whether one that is gone was taken over: its heir has it still, or is done with it already. Otherwise
-   * the whole folder is gone.
-   */
-  async hasHeir({ name, folder }: Segment): Promise<boolean> {
-    if ((await this.#disk.identity()) === folder) return true;
-    const key = parseName(name)?.key;
-    return (await this.#disk.list()).some((one) => parseName(one)?.origin === key);
-  }
-
   /** Never with the same time twice: on a disk that stood still, that would be no sign of life. */
-  #touch(name: string): Promise<void> {
+  async #touch(segment: Segment): Promise<void> {
     this.#touches += 1;
-    return this.#disk.touch(name, this.#clock.wallMs() + (this.#touches % 1000) / 1000);
+    const now = momentOf(this.#clock);
+    await this.#disk.touch(segment.name, now.wallMs + (this.#touches % 1000) / 1000);
+    segment.sure = now;
   }
 
   #make(from?: string): Segment {
     this.#numbers += 1;
     const number = this.#numbers;
     const name = segmentName(this.#owner, number, from);
-    return { number, name, bytes: 0, records: 0, live: 0, settled: [], isTorn: false, folder: '' };
+    const none = { bytes: 0, records: 0, live: 0, isTorn: false, folder: '' };
+    return { ...none, number, name, settled: [], sure: momentOf(this.#clock) };
   }
 }

@@ -1,35 +1,17 @@
 // Over 200 lines: what is written, what is taken over and what is given up must agree about each segment.
 import { type Clock, within } from '../clock.ts';
 import type { Publication } from '../cloudwatch/datum.ts';
-import type { Adopted, Piece } from '../cloudwatch/outbox.ts';
+import type { Piece } from '../cloudwatch/outbox.ts';
 import type { Kept } from '../cloudwatch/packing.ts';
 import { codeOf, failure, reasonOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { Adoption } from './adoption.ts';
 import type { Disk } from './disk.ts';
+import { Heartbeat } from './heartbeat.ts';
 import { Jobs } from './jobs.ts';
-import { BEAT_MS } from './owners.ts';
+import type { Mirrored } from './mirrored.ts';
 import { headLine, windowLine } from './record.ts';
-import { type Segment, Segments } from './segments.ts';
-
-/** The waiting windows, of which the spool is the copy on disk. */
-export interface Mirrored {
-  /** Windows that are not on disk, oldest first, so many at most. */
-  unkept(most: number): readonly Piece[];
-  /** What of a window waits now; nothing where it is gone. */
-  left(piece: Piece): Piece | undefined;
-  /** Notes where a window is. @returns false where it waits no longer */
-  keep(piece: Piece, where: Kept): boolean;
-  /** Takes windows over. @returns whether there was room */
-  adopt(windows: readonly Omit<Adopted, 'label'>[], publication: Publication): boolean;
-  /** Forgets the windows of a segment that somebody else took. */
-  release(segment: number): void;
-  /** Notes that the windows of a segment are on disk no longer. */
-  unkeep(segment: number): void;
-  /** What the windows take in memory, and may take. */
-  readonly bytes: number;
-  readonly limitBytes: number;
-}
+import { isGone, type Segment, Segments } from './segments.ts';
 
 export interface SpoolOptions {
   readonly disk: Disk;
@@ -51,6 +33,7 @@ const WINDOWS_AT_ONCE = 1000;
 const RESERVE = 0.1;
 /** A look at whether the segments are still ours must not keep a request for longer. */
 const PATIENCE_MS = 1000;
+const LAST_PATIENCE_MS = 100;
 /** At the end a disk that works gets at least so much time. */
 const LEAST_CLOSE_MS = 500;
 /** Of writing and leaving, while somebody takes the files away. */
@@ -66,28 +49,34 @@ export class Spool {
   readonly #options: SpoolOptions;
   readonly #segments: Segments;
   readonly #adoption: Adoption;
+  readonly #heartbeat: Heartbeat;
   readonly #jobs = new Jobs((error) => this.#failed(error));
   /** Whose windows are written; nothing is, before their dimensions are known. */
   #publication: Publication | undefined;
   #current: Segment | undefined;
   #isFailing = false;
+  /** Segments that turned out to be gone, in all, and when what waits was written the last time. */
+  #losses = 0;
+  #lossesSaved = 0;
   #isClosing = false;
-  #beatMs = 0;
-  #cancelBeat: (() => void) | undefined;
-  #beating: Promise<void> | undefined;
 
   constructor(options: SpoolOptions) {
     const { disk, clock, owner } = options;
     this.#options = options;
-    this.#segments = new Segments(disk, clock, owner);
+    this.#segments = new Segments(disk, clock, owner, options.limitBytes);
     this.#adoption = new Adoption(options, this.#segments, () => this.adopt());
+    this.#heartbeat = new Heartbeat(clock, {
+      isNeeded: () => this.#segments.all.length > 0,
+      beat: () => this.#each((segment) => this.#segments.beat(segment)),
+      failed: (error) => this.#failed(error),
+    });
   }
 
   /** Takes over what dead processes left. */
   adopt(): void {
     this.#jobs.add('adopt', async () => {
       if (!this.#isClosing) await this.#adoption.run(() => !this.#isClosing);
-      this.#keepBeating();
+      this.#heartbeat.keep();
     });
   }
 
@@ -120,25 +109,8 @@ export class Spool {
   }
 
   /** After a pause in which others may have taken this process for dead, looks at what is still its own. */
-  async assured(): Promise<void> {
-    const { clock } = this.#options;
-    while (this.#isUnsure) {
-      const begunMs = clock.monoMs();
-      const isHeard = await within(clock, PATIENCE_MS, this.#beat());
-      // A patience that lasted much longer ended with the process standing still: it says nothing of the disk.
-      const hasStoodStill = clock.monoMs() - begunMs > 2 * PATIENCE_MS;
-      if (!isHeard && !hasStoodStill) return;
-    }
-  }
-
-  /** The last beat is so old that others may soon stop believing in it. */
-  get #isUnsure(): boolean {
-    const silentMs = this.#options.clock.monoMs() - this.#beatMs;
-    return this.#segments.all.length > 0 && silentMs >= 2 * BEAT_MS;
-  }
-
-  async #sureOfOwn(): Promise<void> {
-    if (this.#isUnsure) await this.#beat();
+  assured(): Promise<void> {
+    return this.#heartbeat.assured(this.#isClosing ? LAST_PATIENCE_MS : PATIENCE_MS);
   }
 
   /** From now on nothing is begun, until {@link close}. */
@@ -154,16 +126,16 @@ export class Spool {
    */
   close(limitMs: number): Promise<boolean> {
     this.#isClosing = true;
-    this.#cancelBeat?.();
+    this.#heartbeat.stop();
     this.#adoption.close();
     this.#jobs.resume();
     this.save();
     const leaving = this.#jobs.add(undefined, async () => {
-      await this.#beating;
+      await this.#heartbeat.rest();
       for (let round = 0; round < MOST_ROUNDS; round += 1) {
         await this.#leaveAll();
         // What is gone from under us is written once more.
-        if (this.#options.mirrored.unkept(1).length === 0) break;
+        if (this.#lossesSaved === this.#losses) break;
         await this.#save();
       }
       await this.#options.disk.close();
@@ -172,18 +144,31 @@ export class Spool {
   }
 
   async #leaveAll(): Promise<void> {
-    for (const segment of this.#segments.all) {
+    this.#current = undefined;
+    await this.#each(async (segment) => {
       try {
         await this.#segments.tidy(segment);
-        if (!this.#segments.has(segment)) continue;
-        await this.#segments.leave(segment);
-        this.#segments.forget(segment);
+      } finally {
+        // Also where there is no room to say what is settled.
+        if (this.#segments.has(segment)) {
+          await this.#segments.leave(segment);
+        }
+      }
+    });
+  }
+
+  /** Does something with all segments, also where it fails for one of them. @throws the last failure */
+  async #each(work: (segment: Segment) => Promise<void>): Promise<void> {
+    let failed: unknown;
+    for (const segment of this.#segments.all) {
+      try {
+        await work(segment);
       } catch (error) {
-        if (codeOf(error) !== 'ENOENT') throw error;
-        await this.#lostHold(segment);
+        if (isGone(error)) await this.#lostHold(segment);
+        else failed = error;
       }
     }
-    this.#current = undefined;
+    if (failed !== undefined) throw failed;
   }
 
   /** Said once. @throws what is a fault of this program */
@@ -200,8 +185,9 @@ export class Spool {
     const { mirrored, log } = this.#options;
     const publication = this.#publication;
     if (publication === undefined) return;
+    this.#lossesSaved = this.#losses;
     // An open file could be written though it is another process's now.
-    await this.#sureOfOwn();
+    await this.#heartbeat.sure();
     for (let pieces = mirrored.unkept(WINDOWS_AT_ONCE); pieces.length > 0; ) {
       const kept = await this.#write(pieces, headLine(publication));
       // Another job follows, with another segment.
@@ -226,16 +212,15 @@ export class Spool {
       taken += 1;
       text += windowLine(records + taken, piece);
     }
-    const room = this.#options.limitBytes * (1 - RESERVE);
-    if (this.#segments.bytes + Buffer.byteLength(text) > room) {
+    if (Buffer.byteLength(text) > this.#segments.room - this.#options.limitBytes * RESERVE) {
       throw failure(FULL, 'the spool is full, see --spool-limit');
     }
     const to = segment ?? (await this.#segments.create());
-    this.#keepBeating();
+    this.#heartbeat.keep();
     try {
       await this.#segments.append(to, text, true);
     } catch (error) {
-      if (codeOf(error) === 'ENOENT') {
+      if (isGone(error)) {
         // They may have gone into the file through its open descriptor, and follow in another one.
         to.settled.push(...pieces.slice(0, taken).map((_, index) => to.records + index + 1));
         await this.#lostHold(to);
@@ -263,69 +248,34 @@ export class Spool {
 
   async #replace(segment: Segment, piece: Piece): Promise<void> {
     const { mirrored } = this.#options;
-    await this.#sureOfOwn();
+    await this.#heartbeat.sure();
     const left = mirrored.left(piece);
     if (left?.segment !== segment.number || !this.#segments.has(segment)) return;
     const record = segment.records + 1;
-    await this.#segments.append(segment, windowLine(record, left, left.record), false);
+    const text = windowLine(record, left, left.record);
+    // Where there is no room all of it may be delivered once more, after a crash.
+    if (Buffer.byteLength(text) >= this.#segments.room) return;
+    await this.#segments.append(segment, text, false);
     segment.records = record;
     if (!mirrored.keep(left, { segment: segment.number, record })) segment.settled.push(record);
   }
 
   async #tidy(): Promise<void> {
-    await this.#sureOfOwn();
-    for (const segment of this.#segments.all) {
-      await this.#segments.tidy(segment);
-      if (this.#current === segment && !this.#segments.has(segment)) this.#current = undefined;
+    await this.#heartbeat.sure();
+    await this.#each((segment) => this.#segments.tidy(segment));
+    if (this.#current !== undefined && !this.#segments.has(this.#current)) {
+      this.#current = undefined;
     }
-  }
-
-  #keepBeating(): void {
-    if (this.#cancelBeat !== undefined || this.#isClosing) return;
-    this.#beatMs = this.#options.clock.monoMs();
-    const next = (): void => {
-      this.#cancelBeat = this.#options.clock.after(BEAT_MS, () => {
-        this.#cancelBeat = undefined;
-        if (this.#segments.all.length === 0 || this.#isClosing) return;
-        this.#beat();
-        next();
-      });
-    };
-    if (this.#segments.all.length > 0) next();
-  }
-
-  /**
-   * Tells others that this process lives, and finds out whether they believe it. It does not wait for the
-   * jobs that are under way: where the disk is slow, it is the first thing to be asked.
-   */
-  #beat(): Promise<void> {
-    this.#beating ??= this.#beatAll().then(
-      () => {
-        this.#beating = undefined;
-      },
-      (error) => {
-        this.#beating = undefined;
-        this.#failed(error);
-      },
-    );
-    return this.#beating;
-  }
-
-  async #beatAll(): Promise<void> {
-    const nowMs = this.#options.clock.monoMs();
-    for (const segment of this.#segments.all) {
-      const isThere = await this.#segments.beat(segment);
-      // It may have been removed meanwhile, as nothing of it waited.
-      if (!isThere && this.#segments.has(segment)) await this.#lostHold(segment);
-    }
-    this.#beatMs = nowMs;
+    if (this.#adoption.hasMore) this.adopt();
   }
 
   /** A segment is gone: its windows are somebody else's, or on disk no longer. */
   async #lostHold(segment: Segment): Promise<void> {
     const { mirrored, log } = this.#options;
+    // It may have been removed meanwhile, as nothing of it waited.
     if (!this.#segments.has(segment)) return;
     this.#segments.forget(segment);
+    this.#losses += 1;
     if (this.#current === segment) this.#current = undefined;
     const isTaken = await this.#segments.hasHeir(segment);
     const why = isTaken ? 'taken over: this process stood still for too long' : 'removed';

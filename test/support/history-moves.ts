@@ -11,6 +11,8 @@ export type Move =
   /** The disk does so many things that it was asked for. */
   | { readonly kind: 'disk'; readonly steps: number }
   | { readonly kind: 'fill'; readonly isFull: boolean }
+  /** The disk fails by a code, or works again. */
+  | { readonly kind: 'break'; readonly code: 'EROFS' | 'EIO' | undefined }
   /** SIGKILL: what was being written is there in part, and what was being sent may be stored. */
   | {
       readonly kind: 'kill';
@@ -26,6 +28,8 @@ export type Move =
   | { readonly kind: 'resume'; readonly who: number }
   /** Somebody removes the folder. */
   | { readonly kind: 'vanish' }
+  /** Somebody removes the files, and all that live find out. */
+  | { readonly kind: 'sweep' }
   /** Somebody sets the clock. */
   | { readonly kind: 'set'; readonly byMs: number }
   /** SIGTERM. */
@@ -76,6 +80,8 @@ export const moves: fc.Arbitrary<Move> = fc.oneof(
   kind('pause', 2, { who }),
   kind('resume', 2, { who }),
   kind('vanish', 1, {}),
+  kind('sweep', 1, {}),
+  kind('break', 1, { code: fc.constantFrom('EROFS', 'EIO', undefined, undefined) }),
   kind('set', 1, { byMs: fc.constantFrom(-HOUR, -1000, 1000, HOUR) }),
   kind('end', 1, { who }),
 );

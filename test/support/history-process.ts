@@ -10,7 +10,6 @@ import { datumOf, PUBLICATION } from './sink.ts';
 const PERIOD = 60_000;
 /** Two beats. */
 const SURE_MS = 10_000;
-const MIB = 1024 * 1024;
 
 interface Flight {
   readonly keys: readonly string[];
@@ -19,6 +18,12 @@ interface Flight {
   /** Its process had heard of its segments a moment ago, or its disk does not answer. */
   readonly isSure: boolean;
   readonly resolve: (verdict: Verdict) => void;
+}
+
+/** `--buffer` and `--spool-limit`. */
+export interface Limits {
+  readonly bufferBytes: number;
+  readonly spoolBytes: number;
 }
 
 /** One agent's sink with its spool, until it is killed. */
@@ -33,14 +38,19 @@ export class Process {
   #isPaused = false;
   /** When it last heard that a segment was still its own. */
   #touchedMs = 0;
+  readonly #clock: DrivenClock;
   /** What fell due while it stood still. */
   readonly #late: (() => void)[] = [];
 
-  constructor(folder: MemoryFolder, clock: DrivenClock, random: () => number, bufferBytes: number) {
+  constructor(folder: MemoryFolder, clock: DrivenClock, random: () => number, limits: Limits) {
     this.#folder = folder;
+    this.#clock = clock;
     this.#disk = folder.open();
-    this.#disk.touched = () => {
-      this.#touchedMs = clock.monoMs();
+    this.#disk.touching = () => {
+      const askedMs = clock.monoMs();
+      return () => {
+        this.#touchedMs = askedMs;
+      };
     };
     const mortal: Clock = {
       monoMs: clock.monoMs,
@@ -67,8 +77,7 @@ export class Process {
       prepare: () => Promise.resolve({}),
       post: ({ body }, timeoutMs) =>
         new Promise((resolve) => {
-          const silentMs = clock.monoMs() - this.#touchedMs;
-          const isSure = silentMs <= SURE_MS || folder.isBusy(this.#disk);
+          const isSure = this.isSure || folder.isFailing || folder.isBusy(this.#disk);
           const flight = { keys: keysIn(body), lines: this.logged.length, isSure, resolve };
           this.flight = flight;
           mortal.after(timeoutMs, () => {
@@ -77,11 +86,11 @@ export class Process {
         }),
       periodMs: PERIOD,
       jitterMs: 15_000,
-      bufferBytes,
+      bufferBytes: limits.bufferBytes,
       openSpool: (mirrored) =>
         new Spool({
           disk: this.#disk,
-          limitBytes: 64 * MIB,
+          limitBytes: limits.spoolBytes,
           owner: this.owner,
           namespace: PUBLICATION.namespace,
           clock: mortal,
@@ -116,6 +125,16 @@ export class Process {
     return this.#isPaused;
   }
 
+  /** It heard of its segments a moment ago. */
+  get isSure(): boolean {
+    return this.#clock.monoMs() - this.#touchedMs <= SURE_MS;
+  }
+
+  /** It owns that file, and has read it. */
+  knows(name: string): boolean {
+    return this.isQuiet && this.#disk.holds(name);
+  }
+
   /** It has done all that it had to do. */
   get isQuiet(): boolean {
     return !this.#isPaused && !this.#folder.isBusy(this.#disk);
@@ -133,10 +152,9 @@ export class Process {
     for (const task of this.#late.splice(0)) task();
   }
 
-  /** Windows that it said are lost. */
+  /** Windows that it says are lost. */
   get lost(): number {
-    const said = this.logged.join('\n').matchAll(/ windows are lost windows=(\d+)/g);
-    return [...said].reduce((sum, [, count]) => sum + Number(count), 0);
+    return Number(this.sink.status()['windowsLost']);
   }
 
   /** Never heard of again. */

@@ -2,16 +2,17 @@
 import assert from 'node:assert/strict';
 import type { Outlook } from '../../src/cloudwatch/verdict.ts';
 import { parseName } from '../../src/spool/names.ts';
+import { BEAT_MS } from '../../src/spool/owners.ts';
 import { parseSegment } from '../../src/spool/record.ts';
 import { seededRandom } from './chance.ts';
 import { drivenClock } from './clock.ts';
 import type { Move } from './history-moves.ts';
-import { Process } from './history-process.ts';
+import { type Limits, Process } from './history-process.ts';
 import { MemoryFolder } from './memory-disk.ts';
 
 const NOON = Date.UTC(2026, 0, 1, 12);
 /** Room for a dozen windows. */
-export const LEAST_BUFFER = 2048;
+export const LEAST_BYTES = 2048;
 
 /** What has been said of all datums: by `window.index`. */
 class Service {
@@ -48,15 +49,15 @@ export class World {
   /** Windows that only a process has that lives. */
   readonly #open: Set<number>[] = [new Set(), new Set()];
 
-  readonly #bufferBytes: number;
+  readonly #limits: Limits;
   /** Windows that were on disk when it was removed. */
   readonly #vanished = new Set<number>();
   /** Windows that dead processes said are lost. */
   #lost = 0;
 
-  constructor(seed: number, bufferBytes: number) {
+  constructor(seed: number, limits: Limits) {
     this.#random = seededRandom(seed);
-    this.#bufferBytes = bufferBytes;
+    this.#limits = limits;
   }
 
   /** Windows that somebody said are lost. */
@@ -70,8 +71,8 @@ export class World {
     return [...all].filter((window) => !this.service.has(window));
   }
 
-  get windows(): number {
-    return this.#windows;
+  get #all(): readonly number[] {
+    return Array.from({ length: this.#windows }, (_, index) => index + 1);
   }
 
   async move(move: Move): Promise<void> {
@@ -89,7 +90,15 @@ export class World {
         this.#processes[move.who]?.resume();
         break;
       case 'vanish':
-        this.#vanish();
+        this.#remove(() => this.#folder.vanish());
+        break;
+      case 'break':
+        this.#folder.broken = move.code;
+        // Others may take for dead who cannot say that it lives.
+        if (move.code !== undefined) this.#excuse(this.#all, () => true);
+        break;
+      case 'sweep':
+        await this.#sweep();
         break;
       case 'set':
         this.#clock.setWall(this.#clock.wallMs() + move.byMs);
@@ -127,6 +136,7 @@ export class World {
   /** Everything works from now on. */
   async calm(): Promise<void> {
     this.#folder.isFull = false;
+    this.#folder.broken = undefined;
     for (const process of this.#processes) process?.resume();
     for (let round = 0; round < 400; round += 1) {
       for (const who of [0, 1]) {
@@ -153,8 +163,7 @@ export class World {
 
   #at(who: number): Process {
     const process =
-      this.#processes[who] ??
-      new Process(this.#folder, this.#clock, this.#random, this.#bufferBytes);
+      this.#processes[who] ?? new Process(this.#folder, this.#clock, this.#random, this.#limits);
     this.#processes[who] = process;
     return process;
   }
@@ -178,9 +187,10 @@ export class World {
     await settled();
     for (let step = 0; step < steps && !this.#folder.isIdle; step += 1) {
       this.#folder.step();
+      this.#assertLimit();
       await settled();
     }
-    if (!this.#folder.isIdle || this.#folder.isFull) return;
+    if (!this.#folder.isIdle || this.#folder.isFailing) return;
     for (const [who, process] of this.#processes.entries()) {
       if (process?.isQuiet !== true || !this.#isWell(process)) continue;
       const isSafe = this.#windowsOnDisk();
@@ -190,6 +200,17 @@ export class World {
         this.#safe.add(window);
         this.#open[who]?.delete(window);
       }
+    }
+  }
+
+  #assertLimit(): void {
+    for (const process of this.#processes) {
+      const own = [...this.#folder.files].filter(
+        ([name]) => parseName(name)?.owner === process?.owner,
+      );
+      const bytes = own.reduce((sum, [, { text }]) => sum + Buffer.byteLength(text), 0);
+      const { spoolBytes } = this.#limits;
+      assert.ok(process === undefined || bytes <= spoolBytes, `${bytes} bytes in the spool`);
     }
   }
 
@@ -208,7 +229,7 @@ export class World {
   #kill(who: number, part: number, isStored: boolean): boolean {
     const process = this.#processes[who];
     if (process === undefined) return true;
-    const isQuiet = process.isQuiet && !this.#folder.isFull && this.#isWell(process);
+    const isQuiet = process.isQuiet && !this.#folder.isFailing && this.#isWell(process);
     // The service may have taken what was under way.
     if (process.flight !== undefined && isStored) this.service.store(process.flight.keys, true);
     this.#lost += process.lost;
@@ -234,14 +255,30 @@ export class World {
     process.pause();
   }
 
-  /** Somebody removes the folder: what the living know is not lost by that. */
-  #vanish(): void {
+  /** Somebody removes the files: who looks at once sees that it was not an heir. */
+  async #sweep(): Promise<void> {
+    // What was asked for before comes first.
+    for (const _ of [1, 2]) await this.#beat();
+    const living = this.#processes.flatMap((one) => (one === undefined ? [] : [one]));
+    const isFit = living.every((one) => one.isQuiet && one.isSure && this.#isWell(one));
+    if (!isFit || this.#folder.isFailing) return;
+    this.#remove(() => this.#folder.sweep());
+    await this.#beat();
+  }
+
+  async #beat(): Promise<void> {
+    this.#clock.advance(BEAT_MS);
+    await this.#work(200);
+  }
+
+  /** Files are removed: what the living know is not lost by that. */
+  #remove(how: () => void): void {
     const living = this.#processes.flatMap((one) => (one === undefined ? [] : [one]));
     for (const [name, { text }] of this.#folder.files) {
       const { owner, origin } = parseName(name) ?? {};
       const who = this.#processes.findIndex((one) => one !== undefined && one.owner === owner);
       // Claimed, but perhaps not read yet.
-      const isKnown = origin === undefined || this.#processes[who]?.isQuiet === true;
+      const isKnown = origin === undefined || this.#processes[who]?.knows(name) === true;
       const windows = windowsIn([text]);
       for (const window of windows) {
         this.#safe.delete(window);
@@ -251,10 +288,9 @@ export class World {
     }
     // An owner that stood still, and has not looked yet, cannot see that it had an heir.
     if (living.some(({ isQuiet }) => !isQuiet)) {
-      const all = Array.from({ length: this.#windows }, (_, index) => index + 1);
-      this.#excuse(all, () => true);
+      this.#excuse(this.#all, () => true);
     }
-    this.#folder.vanish();
+    how();
   }
 
   #excuse(windows: Iterable<number>, which: (key: string) => boolean): void {
@@ -290,13 +326,14 @@ export class World {
       this.#clock.advance(100);
     }
     const { lostAtEnd } = await ended;
-    const isRoom = !this.#folder.isFull && this.#bufferBytes > LEAST_BUFFER;
+    const { bufferBytes, spoolBytes } = this.#limits;
+    const isRoom = !this.#folder.isFailing && Math.min(bufferBytes, spoolBytes) > LEAST_BYTES;
     if (isRoom) assert.equal(lostAtEnd, 0, 'the spool takes what the service does not');
     this.#lost += lostAtEnd;
     this.#lost += process.lost;
     process.kill(0);
     this.#processes[who] = undefined;
-    this.#noteLost([who], this.#folder.isFull);
+    this.#noteLost([who], this.#folder.isFailing);
   }
 
   /** After a kill: what is neither on disk nor stored is gone, and what is on disk may come again. */

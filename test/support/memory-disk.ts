@@ -12,6 +12,8 @@ interface File {
 export class MemoryFolder {
   readonly files: Map<string, File> = new Map();
   isFull = false;
+  /** All that writes fails by this code; by EIO all that reads as well. */
+  broken: 'EROFS' | 'EIO' | undefined;
   #identity = 1;
   readonly #wallMs: () => number;
   #pending: Operation[] = [];
@@ -44,6 +46,16 @@ export class MemoryFolder {
 
   get identity(): string {
     return String(this.#identity);
+  }
+
+  /** Nothing can be written, or not everything. */
+  get isFailing(): boolean {
+    return this.isFull || this.broken !== undefined;
+  }
+
+  /** Somebody removes the files, and leaves the folder. */
+  sweep(): void {
+    this.files.clear();
   }
 
   /** Somebody removes the folder, and it is made again. */
@@ -87,8 +99,8 @@ interface Operation {
 export class MemoryDisk implements Disk {
   readonly #folder: MemoryFolder;
   readonly #wallMs: () => number;
-  /** A file was touched. */
-  touched: () => void = () => undefined;
+  /** A file is to be touched; the answer is called when it was. */
+  touching: () => () => void = () => () => undefined;
   /** Its process stands still. */
   isPaused = false;
   /** Files stay open under whatever name they have now. */
@@ -99,20 +111,24 @@ export class MemoryDisk implements Disk {
     this.#wallMs = wallMs;
   }
 
+  holds(name: string): boolean {
+    return this.#open.has(name);
+  }
+
   list(): Promise<readonly string[]> {
-    return this.#do(() => [...this.#folder.files.keys()]);
+    return this.#do('read', () => [...this.#folder.files.keys()]);
   }
 
   identity(): Promise<string> {
-    return this.#do(() => this.#folder.identity);
+    return this.#do('neither', () => this.#folder.identity);
   }
 
   read(name: string): Promise<string> {
-    return this.#do(() => this.#file(name).text);
+    return this.#do('read', () => this.#file(name).text);
   }
 
   create(name: string): Promise<void> {
-    return this.#do(() => {
+    return this.#do('write', () => {
       this.#needRoom();
       const file = { text: '', safe: 0, modifiedMs: this.#wallMs() };
       this.#folder.files.set(name, file);
@@ -128,6 +144,7 @@ export class MemoryDisk implements Disk {
       file.modifiedMs = this.#folder.writtenMs();
     };
     return this.#do(
+      'write',
       () => {
         if (this.#folder.isFull) write(text.slice(0, text.length / 2));
         this.#needRoom();
@@ -145,7 +162,7 @@ export class MemoryDisk implements Disk {
   }
 
   truncate(name: string, bytes: number): Promise<void> {
-    return this.#do(() => {
+    return this.#do('write', () => {
       const file = this.#open.get(name) ?? this.#file(name);
       file.text = file.text.slice(0, bytes);
       file.safe = Math.min(file.safe, bytes);
@@ -153,7 +170,7 @@ export class MemoryDisk implements Disk {
   }
 
   rename(from: string, to: string): Promise<void> {
-    return this.#do(() => {
+    return this.#do('write', () => {
       const file = this.#file(from);
       this.#open.delete(from);
       this.#folder.files.delete(from);
@@ -162,7 +179,7 @@ export class MemoryDisk implements Disk {
   }
 
   remove(name: string): Promise<void> {
-    return this.#do(() => {
+    return this.#do('write', () => {
       this.#file(name);
       this.#open.delete(name);
       this.#folder.files.delete(name);
@@ -170,33 +187,34 @@ export class MemoryDisk implements Disk {
   }
 
   hold(name: string): Promise<void> {
-    return this.#do(() => {
+    return this.#do('write', () => {
       this.#open.set(name, this.#open.get(name) ?? this.#file(name));
     });
   }
 
   drop(name: string): Promise<void> {
-    return this.#do(() => {
+    return this.#do('neither', () => {
       this.#open.delete(name);
     });
   }
 
   touch(name: string, wallMs: number): Promise<void> {
-    return this.#do(() => {
+    const touched = this.touching();
+    return this.#do('write', () => {
       this.#file(name).modifiedMs = wallMs;
-      this.touched();
+      touched();
     });
   }
 
   look(name: string): Promise<{ modifiedMs: number; bytes: number }> {
-    return this.#do(() => {
+    return this.#do('read', () => {
       const { modifiedMs, text } = this.#file(name);
       return { modifiedMs, bytes: text.length };
     });
   }
 
   close(): Promise<void> {
-    return this.#do(() => this.#open.clear());
+    return this.#do('neither', () => this.#open.clear());
   }
 
   #file(name: string): File {
@@ -205,14 +223,25 @@ export class MemoryDisk implements Disk {
     return file;
   }
 
+  #needWell(kind: 'read' | 'write' | 'neither'): void {
+    const { broken } = this.#folder;
+    const fails = broken === 'EIO' ? kind !== 'neither' : kind === 'write';
+    if (broken !== undefined && fails) throw failure(broken, 'the disk is broken');
+  }
+
   #needRoom(): void {
     if (this.#folder.isFull) throw failure('ENOSPC', 'no space left');
   }
 
-  #do<T>(work: () => T, half?: (part: number) => void): Promise<T> {
+  #do<T>(
+    kind: 'read' | 'write' | 'neither',
+    work: () => T,
+    half?: (part: number) => void,
+  ): Promise<T> {
     return new Promise((resolve, reject) => {
       const run = (): void => {
         try {
+          this.#needWell(kind);
           resolve(work());
         } catch (error) {
           reject(error);

@@ -18,7 +18,8 @@ import { defaultMetrics } from '../../src/metrics/catalog.ts';
 import { createHttpClient, type HttpAnswer } from '../../src/net/http.ts';
 import { selectSource } from '../../src/sources/select.ts';
 import { openDisk } from '../../src/spool/disk.ts';
-import { type Mirrored, Spool } from '../../src/spool/spool.ts';
+import type { Mirrored } from '../../src/spool/mirrored.ts';
+import { Spool } from '../../src/spool/spool.ts';
 import { drivenClock } from './clock.ts';
 import { sourceOptions } from './sources.ts';
 
