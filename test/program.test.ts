@@ -72,7 +72,7 @@ function acceptedData(): unknown {
 
 describe('publishing', () => {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
-    test(`${signal} takes the last sample, publishes the window and exits with 0`, async () => {
+    test(`takes the last sample, publishes the window and exits with 0 on ${signal}`, async () => {
       const program = await agentPastBaseline(NAMES);
       program.kill(signal);
       assert.equal(await program.ended, 0);
