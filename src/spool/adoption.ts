@@ -1,21 +1,9 @@
-import type { Clock } from '../clock.ts';
-import type { Log } from '../log.ts';
 import { Candidates, isShort } from './candidates.ts';
-import type { Disk, Look } from './disk.ts';
-import type { Mirrored } from './mirrored.ts';
+import type { Look } from './disk.ts';
+import type { SpoolOptions } from './options.ts';
 import { type Orphan, Owners, signOf, WATCH_MS } from './owners.ts';
 import { parseSegment } from './record.ts';
 import { isGone, type Segment, type Segments } from './segments.ts';
-
-export interface AdoptionOptions {
-  readonly disk: Disk;
-  readonly limitBytes: number;
-  readonly owner: string;
-  readonly namespace: string;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly mirrored: Mirrored;
-}
 
 /** A few are enough to be getting on with; each is held open. */
 const MOST_SEGMENTS = 64;
@@ -28,7 +16,7 @@ interface Probation {
 
 /** Takes over the segments of processes that are dead, as far as there is room for them. */
 export class Adoption {
-  readonly #options: AdoptionOptions;
+  readonly #options: SpoolOptions;
   readonly #segments: Segments;
   readonly #owners: Owners;
   /** Looks again; what was there to be watched may be dead by then. */
@@ -40,7 +28,7 @@ export class Adoption {
   #probations: readonly Probation[] = [];
   #hasMore = false;
 
-  constructor(options: AdoptionOptions, segments: Segments, again: () => void) {
+  constructor(options: SpoolOptions, segments: Segments, again: () => void) {
     this.#options = options;
     this.#segments = segments;
     this.#again = again;

@@ -1,28 +1,15 @@
 // Over 200 lines: what is written, what is taken over and what is given up must agree about each segment.
-import { type Clock, within } from '../clock.ts';
+import { within } from '../clock.ts';
 import type { Publication } from '../cloudwatch/datum.ts';
 import type { Piece } from '../cloudwatch/outbox.ts';
 import type { Kept } from '../cloudwatch/packing.ts';
 import { codeOf, failure, reasonOf } from '../errors.ts';
-import type { Log } from '../log.ts';
 import { Adoption } from './adoption.ts';
-import type { Disk } from './disk.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { Jobs } from './jobs.ts';
-import type { Mirrored } from './mirrored.ts';
+import type { SpoolOptions } from './options.ts';
 import { headLine, windowLine } from './record.ts';
 import { isGone, type Segment, Segments } from './segments.ts';
-
-export interface SpoolOptions {
-  readonly disk: Disk;
-  readonly limitBytes: number;
-  /** A name that no other process has: hexadecimal digits. */
-  readonly owner: string;
-  readonly namespace: string;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly mirrored: Mirrored;
-}
 
 /** A segment is given up as a whole, when nothing of it waits any more. */
 const SEGMENT_BYTES = 1024 * 1024;
