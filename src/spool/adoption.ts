@@ -1,3 +1,4 @@
+import { codeOf } from '../errors.ts';
 import { Candidates, isShort } from './candidates.ts';
 import type { Look } from './disk.ts';
 import type { SpoolOptions } from './options.ts';
@@ -8,7 +9,7 @@ import { isGone, type Segment, type Segments } from './segments.ts';
 /** A few are enough to be getting on with; each is held open. */
 const MOST_SEGMENTS = 64;
 
-/** A segment that was claimed, though its owner gave a last sign of life. */
+/** A segment that was claimed, though its owner gave a last sign of life, or the disk failed then. */
 interface Probation {
   readonly segment: Segment;
   readonly untilMs: number;
@@ -80,10 +81,26 @@ export class Adoption {
     } catch (error) {
       if (isGone(error)) throw error;
       // It has this process's name by now, by which nobody else would ever take it.
-      const left = await this.#segments.giveBack(segment);
-      if (!isShort(error)) this.#candidates.renamed(left);
+      await this.#giveBack(segment, isShort(error));
       throw error;
     }
+  }
+
+  /** @param isSilent nothing was said of it */
+  async #giveBack(segment: Segment, isSilent: boolean): Promise<void> {
+    try {
+      const left = await this.#segments.giveBack(segment);
+      if (!isSilent) this.#candidates.renamed(left);
+    } catch (error) {
+      if (codeOf(error) === undefined) throw error;
+      // The disk fails altogether: once more, when that may be over.
+      this.#tryLater(segment);
+    }
+  }
+
+  #tryLater(segment: Segment): void {
+    const untilMs = this.#options.clock.monoMs() + WATCH_MS;
+    this.#probations = [...this.#probations, { segment, untilMs }];
   }
 
   async #read(segment: Segment, look: Look | undefined): Promise<boolean> {
@@ -91,8 +108,7 @@ export class Adoption {
     const text = await this.#readQuiet(segment, look);
     if (text === undefined) {
       // Its owner finds out within a beat that it is gone, and what it still says of it stands here.
-      const probation = { segment, untilMs: clock.monoMs() + WATCH_MS };
-      this.#probations = [...this.#probations, probation];
+      this.#tryLater(segment);
       return true;
     }
     const { publication, windows, damaged } = parseSegment(text);

@@ -132,7 +132,7 @@ export class Process {
 
   /** It owns that file, and has read it. */
   knows(name: string): boolean {
-    return this.isQuiet && this.#disk.holds(name);
+    return this.isQuiet && this.#disk.hasTouched(name);
   }
 
   /** It has done all that it had to do. */

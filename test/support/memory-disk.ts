@@ -103,6 +103,7 @@ export class MemoryDisk implements Disk {
   touching: () => () => void = () => () => undefined;
   /** Its process stands still. */
   isPaused = false;
+  readonly #touched = new Set<string>();
   /** Files stay open under whatever name they have now. */
   readonly #open = new Map<string, File>();
 
@@ -111,8 +112,9 @@ export class MemoryDisk implements Disk {
     this.#wallMs = wallMs;
   }
 
-  holds(name: string): boolean {
-    return this.#open.has(name);
+  /** It has said of that file that it lives. */
+  hasTouched(name: string): boolean {
+    return this.#touched.has(name);
   }
 
   list(): Promise<readonly string[]> {
@@ -202,6 +204,7 @@ export class MemoryDisk implements Disk {
     const touched = this.touching();
     return this.#do('write', () => {
       this.#file(name).modifiedMs = wallMs;
+      this.#touched.add(name);
       touched();
     });
   }
