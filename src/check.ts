@@ -1,3 +1,4 @@
+// Over 200 lines: one walk, and each step of it needs what those before it found.
 import { ADVICE, type Advice } from './advice.ts';
 import { parseAnswer } from './aws/answer.ts';
 import type { Aws, Place } from './aws/aws.ts';

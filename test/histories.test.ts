@@ -17,10 +17,7 @@ const LIMITS: readonly Limits[] = [
 ];
 /** More of them run where there is time for it. */
 const RUNS = Number(process.env['HISTORIES'] ?? 5000);
-/**
- * The same histories each time, so that a change is to blame for what fails; another number explores others.
- * One in about 60,000 counts a window once more than is excused, where the disk stands still for minutes.
- */
+/** The same histories each time, so that a change is to blame for what fails; another number explores others. */
 const SEED = Number(process.env['HISTORIES_SEED'] ?? 20_261_125);
 /** Each example with so many fates. */
 const SEEDS = 20;

@@ -88,7 +88,7 @@ export class Segments {
   async confirm(segment: Segment): Promise<void> {
     segment.folder = await this.#disk.identity();
     await this.#disk.hold(segment.name);
-    await this.#touch(segment);
+    await this.beat(segment);
     this.#segments.set(segment.number, segment);
   }
 
@@ -110,7 +110,7 @@ export class Segments {
     segment.isTorn = false;
     segment.bytes += Buffer.byteLength(whole);
     // An open file can be written though it was renamed, when its heir has read it already.
-    if (isSafe) await this.#touch(segment);
+    if (isSafe) await this.beat(segment);
   }
 
   /** Says in the file what is settled, or removes it where nothing of it waits. */
@@ -170,11 +170,6 @@ export class Segments {
     this.#leftBytes += segment.bytes;
   }
 
-  /** Says that its owner lives. ENOENT where it is gone. */
-  beat(segment: Segment): Promise<void> {
-    return this.#touch(segment);
-  }
-
   /**
    * Whether one that is gone was taken over, and not removed. Its heir has it still, or is done with it
    * already, which can only be after a long silence, and in the same folder.
@@ -194,8 +189,11 @@ export class Segments {
     }
   }
 
-  /** Never with the same time twice: on a disk that stood still, that would be no sign of life. */
-  async #touch(segment: Segment): Promise<void> {
+  /**
+   * Says that its owner lives. ENOENT where it is gone. Never with the same time twice: on a disk that stood
+   * still, that would be no sign of life.
+   */
+  async beat(segment: Segment): Promise<void> {
     this.#touches += 1;
     const now = momentOf(this.#clock);
     await this.#disk.touch(segment.name, now.wallMs + (this.#touches % 1000) / 1000);

@@ -137,9 +137,7 @@ export class Spool {
         await this.#segments.tidy(segment);
       } finally {
         // Also where there is no room to say what is settled.
-        if (this.#segments.has(segment)) {
-          await this.#segments.leave(segment);
-        }
+        if (this.#segments.has(segment)) await this.#segments.leave(segment);
       }
     });
   }

@@ -15,8 +15,10 @@ interface Flight {
   readonly keys: readonly string[];
   /** How much was logged before it. */
   readonly lines: number;
-  /** Its process had heard of its segments a moment ago, or its disk does not answer. */
+  /** Its process had heard of its segments a moment ago. */
   readonly isSure: boolean;
+  /** It had not, and its disk did not answer: a request is not kept for that. */
+  readonly isUnheard: boolean;
   readonly resolve: (verdict: Verdict) => void;
 }
 
@@ -77,8 +79,10 @@ export class Process {
       prepare: () => Promise.resolve({}),
       post: ({ body }, timeoutMs) =>
         new Promise((resolve) => {
-          const isSure = this.isSure || folder.isFailing || folder.isBusy(this.#disk);
-          const flight = { keys: keysIn(body), lines: this.logged.length, isSure, resolve };
+          const { isSure } = this;
+          const isUnheard = !isSure && (folder.isFailing || folder.isBusy(this.#disk));
+          const lines = this.logged.length;
+          const flight = { keys: keysIn(body), lines, isSure, isUnheard, resolve };
           this.flight = flight;
           mortal.after(timeoutMs, () => {
             if (this.flight === flight) this.answer('retry');

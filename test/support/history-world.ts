@@ -176,7 +176,8 @@ export class World {
       // What is on its way when another process turns out to have it may go again.
       const since = process?.logged.slice(flight.lines) ?? [];
       const isTaken = since.some((line) => line.includes('was taken over'));
-      this.service.store(flight.keys, how === 'ambiguous' || (flight.isSure && isTaken));
+      const isExcused = flight.isUnheard || (flight.isSure && isTaken);
+      this.service.store(flight.keys, how === 'ambiguous' || isExcused);
     }
     // One datum that is too large is given up, which is another matter.
     const isGivenUp = how === 'tooLarge' && flight.keys.length === 1;
