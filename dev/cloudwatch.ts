@@ -1,6 +1,6 @@
 /** The strict loopback CloudWatch by itself, for any client: `npm run cloudwatch [port]`. */
 import { reasonOf } from '../src/errors.ts';
-import { CREDENTIALS, REGION, startCloudwatch } from '../test/support/cloudwatch.ts';
+import { CREDENTIALS, REGION, startCloudwatch } from '../test/support/service/cloudwatch.ts';
 import { acceptedLines, refusedLine } from './lines.ts';
 
 const DEFAULT_PORT = 4599;

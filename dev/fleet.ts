@@ -3,8 +3,8 @@
  * itself in virtual time: from the scale-out on, through an outage, and after it.
  */
 import { parseArgs } from 'node:util';
-import { seededRandom } from '../test/support/chance.ts';
-import { type FleetReport, type Stretch, simulateFleet } from '../test/support/fleet.ts';
+import { seededRandom } from '../test/support/histories/chance.ts';
+import { type FleetReport, type Stretch, simulateFleet } from '../test/support/service/fleet.ts';
 
 const { values } = parseArgs({
   options: {

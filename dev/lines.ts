@@ -1,5 +1,5 @@
-import type { Accepted, Datum } from '../test/support/put-metric-data.ts';
-import type { Refusal } from '../test/support/refusal.ts';
+import type { Accepted, Datum } from '../test/support/service/put-metric-data.ts';
+import type { Refusal } from '../test/support/service/refusal.ts';
 
 /** What was accepted, a line a datum. */
 export function acceptedLines({ at, namespace, data }: Accepted): string {

@@ -7,8 +7,8 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { CloudWatchClient, GetMetricStatisticsCommand } from '@aws-sdk/client-cloudwatch';
 import { AwsQueryProtocol } from '@aws-sdk/core/protocols';
-import { CREDENTIALS, REGION, startCloudwatch } from '../test/support/cloudwatch.ts';
-import type { Accepted } from '../test/support/put-metric-data.ts';
+import { CREDENTIALS, REGION, startCloudwatch } from '../test/support/service/cloudwatch.ts';
+import type { Accepted } from '../test/support/service/put-metric-data.ts';
 import { acceptedLines, refusedLine } from './lines.ts';
 
 const AGENT = fileURLToPath(new URL('../dist/agent.js', import.meta.url));

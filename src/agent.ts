@@ -2,7 +2,6 @@ import type { Clock } from './clock.ts';
 import type { Fields, Log } from './log.ts';
 import { type AggregateOptions, aggregate } from './metrics/aggregate.ts';
 import { derive, latest } from './metrics/derive.ts';
-import { Window } from './metrics/window.ts';
 import {
   type GroupName,
   isMissing,
@@ -10,8 +9,9 @@ import {
   type Sample,
   type Series,
   type Source,
-} from './reading.ts';
-import type { Outcome, Sink } from './sink.ts';
+} from './metrics/reading.ts';
+import { Window } from './metrics/window.ts';
+import type { Outcome, Sink } from './sinks/sink.ts';
 
 /**
  * Readings that lie closer together say little: at 10 ms a tick, 0.5 s on one CPU is 2 % a step, and

@@ -2,31 +2,31 @@
 import { homedir, platform } from 'node:os';
 import { Agent } from './agent.ts';
 import type { Aws } from './aws/aws.ts';
-import type { Finding } from './check.ts';
 import { type Clock, sleep } from './clock.ts';
 import type { Publication } from './cloudwatch/datum.ts';
-import type { Resolve } from './cloudwatch/labels.ts';
+import type { Verdict } from './cloudwatch/judge.ts';
 import { MAX_VALUES } from './cloudwatch/limits.ts';
 import type { Post } from './cloudwatch/post.ts';
-import type { Health } from './cloudwatch/tally.ts';
-import type { Verdict } from './cloudwatch/verdict.ts';
-import type { Config } from './config.ts';
-import { checkTokens, type Facts, isToken, resolveDimensions } from './dimensions.ts';
-import { explanation, recordingHost } from './explain.ts';
-import type { Environment } from './flags.ts';
-import { type Host, openHost } from './host.ts';
+import type { Config } from './config/config.ts';
+import type { Environment } from './config/flags.ts';
+import type { Resolve } from './delivery/publications.ts';
+import type { Health } from './delivery/stats.ts';
+import type { Mirrored } from './delivery/store.ts';
+import type { Finding } from './diagnostics/check.ts';
+import { explanation, recordingHost } from './diagnostics/explain.ts';
 import { keyedNumber } from './kernel/text.ts';
 import type { Log } from './log.ts';
+import { checkTokens, type Facts, isToken, resolveDimensions } from './metadata/dimensions.ts';
 import type { TaskMetadata } from './metadata/ecs.ts';
 import { derive } from './metrics/derive.ts';
-import type { Series } from './reading.ts';
-import type { Sink } from './sink.ts';
+import type { Series } from './metrics/reading.ts';
 import { ConsoleSink, type Lines } from './sinks/console.ts';
-import { lateSink } from './sinks/late.ts';
-import { optional } from './sources/groups.ts';
+import { lateSink } from './sinks/lazy.ts';
+import type { Sink } from './sinks/sink.ts';
 import type { OwnUse } from './sources/options.ts';
+import { optional } from './sources/readers.ts';
+import { type Host, openHost } from './sources/rootfs.ts';
 import { type SelectOptions, selectSource } from './sources/select.ts';
-import type { Mirrored } from './spool/mirrored.ts';
 import type { Spool } from './spool/spool.ts';
 import { VERSION } from './version.ts';
 
@@ -194,9 +194,9 @@ function cloudwatchSink(
 ): Sink {
   const { clock, log, random } = world;
   const loading = async (): Promise<Sink> => {
-    const { CloudwatchSink } = await import('./cloudwatch/sink.ts');
-    const { ADVICE } = await import('./advice.ts');
-    const { onCode } = await import('./diagnosis.ts');
+    const { CloudwatchSink } = await import('./delivery/sender.ts');
+    const { ADVICE } = await import('./diagnostics/advice.ts');
+    const { onCode } = await import('./diagnostics/diagnosis.ts');
     const aws = await openAws(config, world);
     return new CloudwatchSink({
       publication,
@@ -282,8 +282,8 @@ export async function runCheck(config: Config, world: World): Promise<number> {
   const { source } = await selectSource(selectOptions(config, world, host));
   const aws = await openAws(config, world);
   const post = await poster(world, aws);
-  const { check, checkDatum, findingLines } = await import('./check.ts');
-  const { unready } = await import('./cloudwatch/verdict.ts');
+  const { check, checkDatum, findingLines } = await import('./diagnostics/check.ts');
+  const { unready } = await import('./cloudwatch/judge.ts');
   const say = (finding: Finding): void => {
     lines.write(findingLines(finding, config.logFormat));
   };

@@ -1,5 +1,5 @@
 import type { HttpAnswer } from '../net/http.ts';
-import { foreignCode } from './foreign.ts';
+import { foreignCode } from './redact.ts';
 
 /** What the service said, as far as it is needed. */
 export interface Answer {

@@ -1,19 +1,19 @@
 import { X509Certificate } from 'node:crypto';
 import type { Clock } from '../clock.ts';
+import { nameOf, type Setting } from '../environment.ts';
 import { ConfigError, reasonOf } from '../errors.ts';
-import { requireText } from '../files.ts';
 import type { Log } from '../log.ts';
 import { createImds, type Imds, imdsSettings } from '../metadata/imds.ts';
 import { createHttpClient, type HttpClient, type HttpOptions } from '../net/http.ts';
 import { routeBy } from '../net/proxy.ts';
-import { nameOf, type Setting } from '../setting.ts';
 import type { Line } from './call.ts';
-import type { CredentialSource, Identity, Origin } from './credentials.ts';
+import { provide } from './credentials/chain.ts';
+import type { Means } from './credentials/context.ts';
+import type { CredentialSource, Identity, Origin } from './credentials/identity.ts';
+import { createRefresh } from './credentials/refresh.ts';
 import { configuredEndpoint } from './endpoint.ts';
-import type { Means } from './means.ts';
+import { requireText } from './files.ts';
 import { type Home, loadProfiles, type Profiles } from './profiles.ts';
-import { provide } from './provide.ts';
-import { createRefresh } from './refresh.ts';
 import { findRegion, type Region } from './region.ts';
 import { createSkew, type Skew } from './skew.ts';
 

@@ -2,7 +2,7 @@ import { type Clock, sleep } from '../clock.ts';
 import { AwsError, ConfigError, codeOf, failure, reasonOf } from '../errors.ts';
 import type { HttpAnswer, HttpClient } from '../net/http.ts';
 import { errorCode } from './answer.ts';
-import type { Credentials } from './credentials.ts';
+import type { Credentials } from './credentials/identity.ts';
 import { signedHeaders } from './sign.ts';
 import type { Skew } from './skew.ts';
 

@@ -1,5 +1,5 @@
+import { nameOf, type Setting } from '../environment.ts';
 import { ConfigError, shownUrl } from '../errors.ts';
-import { nameOf, type Setting } from '../setting.ts';
 
 /**
  * Partitions by region, the default last.

@@ -1,7 +1,7 @@
 import { posix, win32 } from 'node:path';
+import type { Setting } from '../environment.ts';
 import { ConfigError, codeOf } from '../errors.ts';
-import { readText } from '../files.ts';
-import type { Setting } from '../setting.ts';
+import { readText } from './files.ts';
 import { nested, parseIni, type Section, type Sections } from './ini.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;

@@ -1,10 +1,10 @@
+import type { Setting } from '../environment.ts';
 import { AwsError, ConfigError, codeOf, NoDataError, shownText } from '../errors.ts';
 import type { Imds } from '../metadata/imds.ts';
 import type { HttpClient } from '../net/http.ts';
-import type { Setting } from '../setting.ts';
-import { localUrl } from './container.ts';
+import { localUrl } from './credentials/container.ts';
+import { parseFields, textOf } from './credentials/json.ts';
 import { isRegion } from './endpoint.ts';
-import { parseFields, textOf } from './json.ts';
 
 export interface Region {
   readonly name: string;

@@ -1,5 +1,5 @@
 import aws4 from 'aws4';
-import type { Credentials } from './credentials.ts';
+import type { Credentials } from './credentials/identity.ts';
 
 export interface Signing {
   readonly service: string;

@@ -1,5 +1,5 @@
+import { nameOf, type Setting } from '../environment.ts';
 import { ConfigError } from '../errors.ts';
-import { nameOf, type Setting } from '../setting.ts';
 
 const SIZE = [
   'AWS_REQUEST_MIN_COMPRESSION_SIZE_BYTES',

@@ -1,4 +1,4 @@
-import type { WaitingDatum, WaitingWindow } from './packing.ts';
+import type { WaitingDatum, WaitingWindow } from '../delivery/packing.ts';
 
 export interface Dimension {
   readonly Name: string;

@@ -2,12 +2,12 @@ import { gzipSync } from 'node:zlib';
 import { errorCode } from '../aws/answer.ts';
 import type { Place } from '../aws/aws.ts';
 import { call, unlessAborted } from '../aws/call.ts';
-import type { Identity } from '../aws/credentials.ts';
+import type { Identity } from '../aws/credentials/identity.ts';
 import type { Clock } from '../clock.ts';
 import type { HttpAnswer } from '../net/http.ts';
 import { gzipFrom } from './compression.ts';
 import type { Page } from './form.ts';
-import { judge, judgeFailure, unready, type Verdict } from './verdict.ts';
+import { judge, judgeFailure, unready, type Verdict } from './judge.ts';
 
 export interface PostOptions {
   /** Finds region and endpoint, as long as it takes. */

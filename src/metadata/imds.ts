@@ -1,7 +1,7 @@
 import { type Clock, sleep } from '../clock.ts';
+import type { Setting } from '../environment.ts';
 import { AwsError, ConfigError, codeOf, NoDataError } from '../errors.ts';
 import type { HttpAnswer, HttpClient } from '../net/http.ts';
-import type { Setting } from '../setting.ts';
 
 export interface ImdsSettings {
   readonly disabled: boolean;

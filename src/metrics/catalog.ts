@@ -1,4 +1,4 @@
-import type { Series } from '../reading.ts';
+import type { Series } from './reading.ts';
 
 /** How a window's numbers become what is published. */
 export type Reducer = 'median' | 'max' | 'sum';

@@ -12,7 +12,7 @@ import {
   type QuotaPeriods,
   type Reading,
   type Sample,
-} from '../reading.ts';
+} from './reading.ts';
 
 type Mutable = { -readonly [series in keyof Sample]: Sample[series] };
 type Earlier<Values> = Group<Values> | undefined;

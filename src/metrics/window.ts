@@ -1,4 +1,4 @@
-import type { Sample, Series } from '../reading.ts';
+import type { Sample, Series } from './reading.ts';
 
 /** A column starts with room for one default minute and doubles when it is full. */
 const FIRST_ROOM = 64;

@@ -2,8 +2,8 @@ import { metricData, type Publication, type PutMetricDataInput } from '../cloudw
 import { encodePages } from '../cloudwatch/form.ts';
 import type { Fields } from '../log.ts';
 import type { ClosedWindow, Datum } from '../metrics/aggregate.ts';
-import type { Sample } from '../reading.ts';
-import type { Outcome, Sink } from '../sink.ts';
+import type { Sample } from '../metrics/reading.ts';
+import type { Outcome, Sink } from './sink.ts';
 
 /** Where lines go. A reader that stalls must not hold up the sampling. */
 export interface Lines {

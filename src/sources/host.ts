@@ -1,10 +1,10 @@
-import type { Host } from '../host.ts';
 import type { CpuTicks } from '../kernel/stat.ts';
-import type { MachineTicks, Source } from '../reading.ts';
-import { commonReaders, HOST_TROUBLE, readSwap, troubleReaders } from './extras.ts';
-import { type GroupReader, gauge, sourceOf } from './groups.ts';
+import type { MachineTicks, Source } from '../metrics/reading.ts';
 import { type Machine, openMachine } from './machine.ts';
 import { lessOwn, type OwnUse, type SourceOptions } from './options.ts';
+import { commonReaders, HOST_TROUBLE, readSwap, troubleReaders } from './pressure.ts';
+import { type GroupReader, gauge, sourceOf } from './readers.ts';
+import type { Host } from './rootfs.ts';
 
 /** A tick is 10 ms on every machine that Node runs on. */
 const USEC_A_TICK = 10_000;

@@ -3,9 +3,9 @@ import { cpus } from 'node:os';
 import type { Clock } from '../clock.ts';
 import { NoDataError, reasonOf } from '../errors.ts';
 import { parseVmStat } from '../kernel/vmstat.ts';
-import type { Group, MachineTicks, Missing, Source } from '../reading.ts';
-import { gauge, sourceOf } from './groups.ts';
+import type { Group, MachineTicks, Missing, Source } from '../metrics/reading.ts';
 import type { SourceOptions } from './options.ts';
+import { gauge, sourceOf } from './readers.ts';
 
 /** A child process takes some milliseconds of CPU. */
 const POLL_MS = 5000;

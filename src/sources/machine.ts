@@ -1,5 +1,4 @@
 import { NoDataError, ParseError } from '../errors.ts';
-import type { Host, HostFile } from '../host.ts';
 import { countCpus } from '../kernel/cpus.ts';
 import {
   estimateAvailable,
@@ -10,9 +9,10 @@ import {
 } from '../kernel/meminfo.ts';
 import { type CpuTicks, parseStat, STAT_HEAD_BYTES } from '../kernel/stat.ts';
 import { parseLowWatermarks } from '../kernel/zoneinfo.ts';
-import type { Fill } from '../reading.ts';
-import { optional, parsed } from './groups.ts';
+import type { Fill } from '../metrics/reading.ts';
 import type { MemoryMode } from './options.ts';
+import { optional, parsed } from './readers.ts';
+import type { Host, HostFile } from './rootfs.ts';
 
 /** Bytes of a page on every machine that lacks MemAvailable (kernels before 3.14, x86). */
 const PAGE_BYTES = 4096;

@@ -1,4 +1,4 @@
-import type { Fill, Series } from '../reading.ts';
+import type { Fill, Series } from '../metrics/reading.ts';
 
 /**
  * What counts as memory in use.

@@ -1,21 +1,21 @@
 // Over 200 lines: the ways to a source, their order and what is said where none leads there.
 import type { Clock } from '../clock.ts';
 import { ConfigError, NoDataError, ParseError, reasonOf } from '../errors.ts';
-import type { Host } from '../host.ts';
 import type { Task, TaskMetadata } from '../metadata/ecs.ts';
-import type { Source } from '../reading.ts';
-import { openCgroupSource } from './cgroup.ts';
+import type { Source } from '../metrics/reading.ts';
+import { type Cgroups, isPlace, resolveCgroups } from './cgroup/hierarchy.ts';
+import { openCgroupSource } from './cgroup/source.ts';
 import {
   type Environment,
   hasOwnCgroupNamespace,
   hasOwnPidNamespace,
   isAlone,
   signOfContainer,
-} from './contained.ts';
-import { type Cgroups, isPlace, resolveCgroups } from './hierarchy.ts';
+} from './detect.ts';
 import { openHostSource } from './host.ts';
 import type { TaskLimits } from './limits.ts';
 import type { SourceOptions } from './options.ts';
+import type { Host } from './rootfs.ts';
 import { openSiblingSource } from './siblings.ts';
 
 /** What is measured: `auto`, one of the scopes, or a cgroup by its path. */

@@ -1,11 +1,8 @@
 // Over 200 lines: who the siblings are, and what is read of them, follow from the same names.
 import { NoDataError } from '../errors.ts';
-import type { Host } from '../host.ts';
-import type { CpuCounter, CpuLoad, Fill, Source } from '../reading.ts';
-import { commonReaders } from './extras.ts';
-import { gauge, optional, sourceOf } from './groups.ts';
-import type { Place } from './hierarchy.ts';
-import { type CpuLevel, cpuLevels, type MemoryLevel, memoryLevels } from './levels.ts';
+import type { CpuCounter, CpuLoad, Fill, Source } from '../metrics/reading.ts';
+import type { Place } from './cgroup/hierarchy.ts';
+import { type CpuLevel, cpuLevels, type MemoryLevel, memoryLevels } from './cgroup/levels.ts';
 import {
   bytesText,
   coresText,
@@ -17,6 +14,9 @@ import {
 } from './limits.ts';
 import { type Machine, openMachine } from './machine.ts';
 import { lessOwn, type SourceOptions } from './options.ts';
+import { commonReaders } from './pressure.ts';
+import { gauge, optional, sourceOf } from './readers.ts';
+import type { Host } from './rootfs.ts';
 
 /** Where a container's cgroup files are below its root: version 2, then version 1's usual folders. */
 const MOUNT = '/sys/fs/cgroup';

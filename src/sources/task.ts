@@ -1,7 +1,6 @@
 // Over 200 lines: what is asked, what is waited for and what it makes share one state.
 import type { Clock } from '../clock.ts';
 import { reasonOf } from '../errors.ts';
-import type { Host } from '../host.ts';
 import type { ContainerStats, Task, TaskMetadata } from '../metadata/ecs.ts';
 import {
   type CpuCounter,
@@ -12,13 +11,14 @@ import {
   type QuotaPeriods,
   type Reading,
   type Source,
-} from '../reading.ts';
-import { commonReaders } from './extras.ts';
-import { gauge, sourceOf } from './groups.ts';
+} from '../metrics/reading.ts';
 import { ticksReader } from './host.ts';
 import { bytesText, coresText, type Limit, taskLimit, tightest } from './limits.ts';
 import { openMachine } from './machine.ts';
 import { lessOwn, type MemoryMode, type SourceOptions } from './options.ts';
+import { commonReaders } from './pressure.ts';
+import { gauge, sourceOf } from './readers.ts';
+import type { Host } from './rootfs.ts';
 
 /** The ECS agent renews statistics every second or more, and answers 40 requests a second at most. */
 const POLL_MS = 5000;

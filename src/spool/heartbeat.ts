@@ -1,5 +1,5 @@
 import { type Clock, within } from '../clock.ts';
-import { type Moment, momentOf, since } from './moment.ts';
+import { type Moment, momentOf, since } from './instant.ts';
 import { BEAT_MS } from './owners.ts';
 
 /** What beats. */

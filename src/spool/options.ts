@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts';
+import type { Mirrored } from '../delivery/store.ts';
 import type { Log } from '../log.ts';
 import type { Disk } from './disk.ts';
-import type { Mirrored } from './mirrored.ts';
 
 export interface SpoolOptions {
   readonly disk: Disk;

@@ -2,7 +2,7 @@
 // one record a line, led by a checksum. It is only ever appended to; a crash may leave half a line.
 import { createHash } from 'node:crypto';
 import type { Dimension, Publication } from '../cloudwatch/datum.ts';
-import type { WaitingDatum, WaitingWindow } from '../cloudwatch/packing.ts';
+import type { WaitingDatum, WaitingWindow } from '../delivery/packing.ts';
 import { isUnit } from '../metrics/catalog.ts';
 
 /** The first word of each segment; another number where the records mean something else. */

@@ -2,7 +2,7 @@
 import type { Clock } from '../clock.ts';
 import { codeOf } from '../errors.ts';
 import type { Disk } from './disk.ts';
-import { type Moment, momentOf, since } from './moment.ts';
+import { type Moment, momentOf, since } from './instant.ts';
 import { leftName, parseName, segmentName } from './names.ts';
 import { WATCH_MS } from './owners.ts';
 import { settledLine } from './record.ts';

@@ -1,8 +1,8 @@
 // Over 200 lines: what is written, what is taken over and what is given up must agree about each segment.
 import { within } from '../clock.ts';
 import type { Publication } from '../cloudwatch/datum.ts';
-import type { Piece } from '../cloudwatch/outbox.ts';
-import type { Kept } from '../cloudwatch/packing.ts';
+import type { Piece } from '../delivery/outbox.ts';
+import type { Kept } from '../delivery/packing.ts';
 import { codeOf, failure, reasonOf } from '../errors.ts';
 import { Adoption } from './adoption.ts';
 import { Heartbeat } from './heartbeat.ts';

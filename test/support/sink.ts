@@ -1,10 +1,10 @@
 import type { Place } from '../../src/aws/aws.ts';
 import { type Clock, systemClock } from '../../src/clock.ts';
 import { createPost } from '../../src/cloudwatch/post.ts';
-import { type CloudwatchOptions, CloudwatchSink } from '../../src/cloudwatch/sink.ts';
+import { type CloudwatchOptions, CloudwatchSink } from '../../src/delivery/sender.ts';
 import { createLog } from '../../src/log.ts';
 import type { ClosedWindow, Datum } from '../../src/metrics/aggregate.ts';
-import { placeAt } from './place.ts';
+import { placeAt } from './aws/destination.ts';
 import { said } from './said.ts';
 
 export const MINUTE = 60_000;

@@ -1,6 +1,6 @@
-import { type Host, openHost } from '../../src/host.ts';
 import { CATALOG } from '../../src/metrics/catalog.ts';
 import type { SourceOptions } from '../../src/sources/options.ts';
+import { type Host, openHost } from '../../src/sources/rootfs.ts';
 import type { SelectOptions } from '../../src/sources/select.ts';
 import { drivenClock } from './clock.ts';
 import type { Root } from './root.ts';

@@ -1,0 +1,26 @@
+import type { Imds } from '../../metadata/imds.ts';
+import type { Line } from '../call.ts';
+import type { EndpointSettings } from '../endpoint.ts';
+import type { Environment, Home, Profiles } from '../profiles.ts';
+import type { Region } from '../region.ts';
+
+/** What one walk along the providers works with. */
+export interface Means extends Line {
+  readonly environment: Environment;
+  readonly home: Home;
+  readonly profiles: Profiles;
+  /** `--profile`: it puts the environment's own credentials aside, as with the AWS CLI. */
+  readonly profileFlag: string | undefined;
+  readonly imds: Imds;
+  readonly endpoints: EndpointSettings;
+  /** The region of this client. @throws NoDataError where there is none */
+  readonly region: () => Promise<Region>;
+  /** When this process began, for names that are to stay the same. */
+  readonly startMs: number;
+  /** Says once what is wrong but not so wrong as to stop. */
+  readonly warn: (reason: string) => void;
+  /** Of a call to STS or SSO. */
+  readonly tries: number;
+  /** Of all of the walk. */
+  readonly signal: AbortSignal;
+}

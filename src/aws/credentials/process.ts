@@ -1,0 +1,92 @@
+import type { ChildProcess } from 'node:child_process';
+import process from 'node:process';
+import type { Readable } from 'node:stream';
+import { AwsError, codeOf } from '../../errors.ts';
+import { foreignText } from '../redact.ts';
+import type { Means } from './context.ts';
+import type { Provided } from './identity.ts';
+import { parseFields, readCredentials } from './json.ts';
+
+const TIMEOUT_MS = 60_000;
+const MAX_BYTES = 64 * 1024;
+/** A line with one of these words may have the thing itself beside it. */
+const DELICATE = /pass|secret|token|key|credential/i;
+
+/**
+ * Credentials that a credential_process writes. A shell takes the command, as with most SDKs; neither
+ * the command nor what it writes is ever shown, but for its last words on stderr.
+ */
+export async function fromCommand(
+  { home, skew, clock }: Means,
+  command: string,
+): Promise<Provided> {
+  const { spawn } = await import('node:child_process');
+  const isWindows = home.platform === 'win32';
+  const [shell, flag] = isWindows ? ['cmd.exe', '/C'] : ['sh', '-c'];
+  const text = await new Promise<string>((resolve, reject) => {
+    // A process group of its own, so that what the shell has started ends with it.
+    const child = spawn(shell, [flag, command], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: !isWindows,
+    });
+    const output = { stdout: '', stderr: '' };
+    const fail = (how: string): void => {
+      const words = lastWords(output.stderr);
+      reject(new AwsError('CredentialProcess', `credential_process ${how}${words}`));
+    };
+    const stop = (): void => {
+      killIt();
+      fail('was stopped: too slow or too long');
+    };
+    const cancel = clock.after(TIMEOUT_MS, stop);
+    const killIt = (): void => killGroup(child);
+    process.once('exit', killIt);
+    const end = (): void => {
+      cancel();
+      process.off('exit', killIt);
+    };
+    child.once('error', (error) => {
+      end();
+      fail(`cannot be started: ${error.message}`);
+    });
+    for (const name of ['stdout', 'stderr'] as const) {
+      // Without a file descriptor left Node makes no stream, whatever the types say.
+      const stream: Readable | undefined = child[name];
+      stream?.setEncoding('utf8').on('data', (piece: string) => {
+        output[name] += piece;
+        if (output[name].length > MAX_BYTES) stop();
+      });
+    }
+    child.once('close', (code, signal) => {
+      end();
+      if (code === 0) resolve(output.stdout);
+      else fail(`ended with ${code ?? signal}`);
+    });
+  });
+  const fields = parseFields(text);
+  const names = ['AccessKeyId', 'SecretAccessKey', 'SessionToken?', 'Expiration'] as const;
+  const provided = fields?.['Version'] === 1 ? readCredentials(fields, names) : undefined;
+  if (provided === undefined) {
+    const expected = 'JSON with Version 1, AccessKeyId and SecretAccessKey';
+    throw new AwsError('CredentialProcess', `credential_process: expected ${expected}`);
+  }
+  if ((provided.expiresMs ?? Number.POSITIVE_INFINITY) > skew.nowMs()) return provided;
+  throw new AwsError('CredentialProcess', 'credential_process gave credentials that have expired');
+}
+
+function killGroup(child: ChildProcess): void {
+  try {
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+  } catch (error) {
+    // On Windows there are no groups; elsewhere it ended just now.
+    if (codeOf(error) === undefined) throw error;
+    child.kill('SIGKILL');
+  }
+}
+
+/** The last line of stderr, where it holds nothing delicate. */
+function lastWords(stderr: string): string {
+  const line = stderr.trim().split('\n').at(-1) ?? '';
+  const words = DELICATE.test(line) ? '' : foreignText(line);
+  return words === '' ? '' : `: ${words}`;
+}

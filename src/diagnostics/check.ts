@@ -1,0 +1,203 @@
+// Over 200 lines: one walk, and each step of it needs what those before it found.
+
+import { parseAnswer } from '../aws/answer.ts';
+import type { Aws, Place } from '../aws/aws.ts';
+import type { Means } from '../aws/credentials/context.ts';
+import { type Identity, masked } from '../aws/credentials/identity.ts';
+import { whoIs } from '../aws/credentials/sts.ts';
+import type { Clock } from '../clock.ts';
+import { gzipFrom } from '../cloudwatch/compression.ts';
+import type { Dimension } from '../cloudwatch/datum.ts';
+import { encodePage } from '../cloudwatch/form.ts';
+import type { Verdict } from '../cloudwatch/judge.ts';
+import type { Post } from '../cloudwatch/post.ts';
+import { codeOf, reasonOf } from '../errors.ts';
+import type { HttpAnswer } from '../net/http.ts';
+import { ADVICE, type Advice } from './advice.ts';
+import { knock, onNoCredentials, onNoWay, onRefusal, onSetting } from './diagnosis.ts';
+
+export interface CheckOptions {
+  readonly aws: Aws;
+  readonly clock: Clock;
+  /** Sends one real datum; nothing where that was not asked for. */
+  readonly publish?: (() => Promise<Verdict>) | undefined;
+  readonly say: (finding: Finding) => void;
+}
+
+/** One line: what was looked at, what came of it, and what to do where it is not well. */
+export interface Finding {
+  /** `-` for what was not tried. */
+  readonly mark: 'ok' | 'warn' | 'FAIL' | '-';
+  readonly what: string;
+  readonly text: string;
+  readonly advice?: Advice | undefined;
+}
+
+/** Of one step, with all that it asks on its way. */
+const STEP_MS = 95_000;
+const PUBLISH_MS = 8000;
+/** Services refuse what is five minutes off; said earlier, so that there is time. */
+const CLOCK_WARN_MS = 60_000;
+
+/** A finding as a line for people, with its advice on a second one, or as one of JSON. */
+export function findingLines(
+  { mark, what, text, advice }: Finding,
+  format: 'text' | 'json',
+): string {
+  const [cause, remedy] = advice === undefined ? [] : ADVICE[advice];
+  // What a server said may hold anything.
+  const line = text.replace(/[\s\p{Cc}]+/gu, ' ').trim();
+  if (format === 'json') return JSON.stringify({ mark, what, text: line, cause, remedy });
+  const first = `${mark.padEnd(4)} ${what.padEnd(11)} ${line}`;
+  return cause === undefined ? first : `${first}\n${' '.repeat(17)}${cause}: ${remedy}`;
+}
+
+/** Walks along what publishing needs. @returns the exit code: 0, 1 for a failure, 2 for a setting */
+export async function check(options: CheckOptions): Promise<number> {
+  const walk = new Walk(options);
+  await walk.run();
+  return walk.exit;
+}
+
+class Walk {
+  exit = 0;
+  readonly #options: CheckOptions;
+
+  constructor(options: CheckOptions) {
+    this.#options = options;
+  }
+
+  async run(): Promise<void> {
+    const { aws } = this.#options;
+    const means = await this.#step('settings', (signal) => {
+      const found = aws.means(signal);
+      gzipFrom(found.profiles.setting);
+      return found;
+    });
+    if (means === undefined) return;
+    const noRegion = (): Advice => 'region';
+    const region = await this.#step('region', (signal) => aws.means(signal).region(), noRegion);
+    if (region) this.#tell('ok', 'region', `${region.name}, by ${region.from}`);
+    const identity = await this.#step(
+      'credentials',
+      (signal) => aws.credentials.resolve(signal),
+      (error) => onNoCredentials(error, means),
+    );
+    if (identity) this.#credentials(identity);
+    const place = region && (await this.#step('endpoint', (signal) => aws.locate(signal)));
+    const isThere = place !== undefined && (await this.#endpoint(means, place));
+    if (identity !== undefined) await this.#identity(identity);
+    await this.#publishing(isThere && identity !== undefined);
+  }
+
+  #tell(mark: Finding['mark'], what: string, text: string, advice?: Advice): void {
+    if (mark === 'FAIL') this.exit = Math.max(this.exit, advice === 'setting' ? 2 : 1);
+    this.#options.say({ mark, what, text, advice });
+  }
+
+  /** What a step gives, or a line that says why it gives nothing. */
+  async #step<T>(
+    what: string,
+    run: (signal: AbortSignal) => T | Promise<T>,
+    judge: (error: unknown, signal: AbortSignal) => Advice | Promise<Advice> = () => 'setting',
+    where = '',
+  ): Promise<T | undefined> {
+    const limit = new AbortController();
+    const cancel = this.#options.clock.after(STEP_MS, () => limit.abort());
+    try {
+      return await run(limit.signal);
+    } catch (error) {
+      const advice = onSetting(error) ?? (await judge(error, limit.signal));
+      this.#tell(advice === 'sts' ? 'warn' : 'FAIL', what, where + reasonOf(error), advice);
+      return undefined;
+    } finally {
+      cancel();
+    }
+  }
+
+  #credentials({ provider, accessKeyId, expiresMs }: Identity): void {
+    const key = `${provider}, key ${masked(accessKeyId)}`;
+    const leftMs = (expiresMs ?? 0) - this.#options.aws.skew.nowMs();
+    const minutes = Math.round(Math.abs(leftMs) / 60_000);
+    if (expiresMs === undefined) this.#tell('ok', 'credentials', `${key}, no end`);
+    else if (leftMs > 0) this.#tell('ok', 'credentials', `${key}, ${minutes} minutes left`);
+    else this.#tell('warn', 'credentials', `${key}, over for ${minutes} minutes`, 'expired');
+  }
+
+  /** Endpoint, TLS and clock, by one answer. @returns whether it is CloudWatch that answers */
+  async #endpoint(means: Means, place: Place): Promise<boolean> {
+    const { href } = place.endpoint;
+    const answer = await this.#step(
+      'endpoint',
+      (signal) => knock(place, place.endpoint, signal),
+      (error, signal) => onNoWay(error, means, place, signal),
+      `${href}: `,
+    );
+    if (answer === undefined) return false;
+    const isAws = /Response$/.test(parseAnswer(answer.body).root);
+    const says = `${href} answers HTTP ${answer.status}`;
+    if (isAws) this.#tell('ok', 'endpoint', says);
+    else this.#tell('FAIL', 'endpoint', says, 'html');
+    if (answer.tls) this.#tls(answer.tls);
+    if (isAws) this.#clock(answer);
+    return isAws;
+  }
+
+  #tls({ protocol, isVerified }: NonNullable<HttpAnswer['tls']>): void {
+    if (isVerified) this.#tell('ok', 'tls', `${protocol}, and its certificate is trusted`);
+    else
+      this.#tell('warn', 'tls', `${protocol}, but its certificate is not verified`, 'unverified');
+  }
+
+  #clock({ headers }: HttpAnswer): void {
+    const offMs = this.#options.clock.wallMs() - Date.parse(String(headers['date']));
+    if (Number.isNaN(offMs)) return;
+    const seconds = Math.round(Math.abs(offMs) / 1000);
+    if (Math.abs(offMs) <= CLOCK_WARN_MS) this.#tell('ok', 'clock', `right to ${seconds} s`);
+    else this.#tell('warn', 'clock', `${seconds} s ${offMs > 0 ? 'fast' : 'slow'}`, 'clock');
+  }
+
+  /** Publishing needs no STS, so that its silence is a warning; that it refuses the key is none. */
+  async #identity(identity: Identity): Promise<void> {
+    const { aws } = this.#options;
+    const arn = await this.#step(
+      'identity',
+      (signal) => whoIs(aws.means(signal), identity),
+      (error) => {
+        const refusal = onRefusal(codeOf(error) ?? '');
+        return refusal === undefined || refusal === 'denied' ? 'sts' : refusal;
+      },
+    );
+    if (arn !== undefined) this.#tell('ok', 'identity', arn);
+  }
+
+  async #publishing(isPossible: boolean): Promise<void> {
+    const { publish } = this.#options;
+    if (publish === undefined || !isPossible) {
+      const why = publish === undefined ? '--check-publish sends one datum' : 'see above';
+      this.#tell('-', 'publishing', `not tried: ${why}`);
+      return;
+    }
+    const { outlook, code, message, requestId } = await publish();
+    if (outlook === 'accepted') {
+      this.#tell('ok', 'publishing', `AgentCheck, request ${requestId}`);
+    } else {
+      // What is missing here names itself.
+      const text = outlook === 'unready' ? message : `${code}: ${message}`;
+      this.#tell('FAIL', 'publishing', text, onRefusal(code) ?? 'publish');
+    }
+  }
+}
+
+/** One real datum: the only way to know that PutMetricData is allowed. */
+export function checkDatum(
+  post: Post,
+  namespace: string,
+  dimensions: readonly Dimension[],
+  clock: Clock,
+): Promise<Verdict> {
+  const Timestamp = `${new Date(clock.wallMs()).toISOString().slice(0, 19)}Z`;
+  const datum = { MetricName: 'AgentCheck', Dimensions: dimensions, Timestamp, Unit: 'Count' };
+  const page = encodePage(namespace, [{ ...datum, Value: 1 }]);
+  return post(page, PUBLISH_MS, new AbortController().signal);
+}

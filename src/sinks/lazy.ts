@@ -1,0 +1,45 @@
+import type { Clock } from '../clock.ts';
+import type { ClosedWindow } from '../metrics/aggregate.ts';
+import type { Sink } from './sink.ts';
+
+/** Windows that wait while it is loaded, which takes milliseconds. */
+const MAX_EARLY = 60;
+
+/**
+ * A sink that is loaded while sampling already runs, right after what runs now. Windows that close
+ * before it is there are handed over when it is.
+ */
+export function lateSink(load: () => Promise<Sink>, clock: Clock): Sink {
+  const early: ClosedWindow[] = [];
+  let lost = 0;
+  let loaded: Sink | undefined;
+  const loading = new Promise<void>((resolve) => {
+    clock.after(0, resolve);
+  }).then(async () => {
+    loaded = await load();
+    for (const window of early.splice(0)) loaded.accept(window);
+    return loaded;
+  });
+
+  return {
+    accept(window) {
+      if (loaded !== undefined) return loaded.accept(window);
+      early.push(window);
+      if (early.length <= MAX_EARLY) return;
+      early.shift();
+      lost += 1;
+    },
+    flush: (deadlineMs) =>
+      new Promise((resolve, reject) => {
+        const cancel = clock.after(Math.max(0, deadlineMs - clock.monoMs()), () => {
+          const all = lost + early.length;
+          resolve({ sent: 0, spooled: 0, lost: all, lostAtEnd: all, isStuck: false });
+        });
+        loading.then((sink) => {
+          cancel();
+          resolve(sink.flush(deadlineMs));
+        }, reject);
+      }),
+    status: () => loaded?.status() ?? { windowsWaiting: early.length, windowsLost: lost },
+  };
+}

@@ -1,0 +1,27 @@
+import type { Fields } from '../log.ts';
+import type { ClosedWindow } from '../metrics/aggregate.ts';
+
+/** What became of the windows, since the start. */
+export interface Outcome {
+  readonly sent: number;
+  /** Left on disk, for the next process. */
+  readonly spooled: number;
+  readonly lost: number;
+  /** Of those the ones that the end cost. */
+  readonly lostAtEnd: number;
+  /** A file system does not answer, and holds a thread by that: only SIGKILL ends the process. */
+  readonly isStuck: boolean;
+}
+
+/** Where closed windows go. */
+export interface Sink {
+  /** Takes a window over. Returns at once and does not throw. */
+  accept(window: ClosedWindow): void;
+  /**
+   * Brings out what waits, as far as that is possible until `deadlineMs` (monotonic), and ends the sink.
+   * It does not reject.
+   */
+  flush(deadlineMs: number): Promise<Outcome>;
+  /** What it did so far, for the status line. */
+  status(): Fields;
+}

@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { ConfigError } from '../../src/errors.ts';
+import { profileKeys, roleJson, type Scene, stages } from '../support/aws/aws.ts';
+import { AGENT, start } from '../support/program.ts';
+
+const on = stages();
+
+const ENV_KEYS = { AWS_ACCESS_KEY_ID: 'ENV', AWS_SECRET_ACCESS_KEY: 'secret-of-ENV' };
+const { signal } = new AbortController();
+
+async function keyOf(scene: Scene): Promise<string> {
+  return (await (await on(scene)).resolve()).accessKeyId;
+}
+
+describe('a system that knows no home for this user', () => {
+  /** As os.homedir() where the user id has no entry in the passwd file. */
+  function homeless(): never {
+    const message = 'A system error occurred: uv_os_homedir returned ENOENT';
+    throw Object.assign(new Error(message), { code: 'ENOENT' });
+  }
+  const HOMELESS = { HOME: '' };
+
+  test('is enough where the environment has keys and region', async () => {
+    const environment = { ...HOMELESS, ...ENV_KEYS, AWS_REGION: 'eu-west-1' };
+    const made = await on({ environment, homedir: homeless });
+    assert.equal((await made.resolve()).accessKeyId, 'ENV');
+    assert.equal((await made.aws.locate(signal)).region.name, 'eu-west-1');
+    assert.deepEqual(made.logged, []);
+  });
+
+  test('has no profile, and what comes after the profiles is asked', async () => {
+    const environment = { ...HOMELESS, AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: '/creds' };
+    const replies = { 'GET 169.254.170.2/creds': roleJson('TASK') };
+    assert.equal(await keyOf({ environment, homedir: homeless, replies }), 'TASK');
+  });
+
+  test('lacks a profile that is named, as any other does', async () => {
+    const environment = { ...HOMELESS, AWS_PROFILE: 'a' };
+    const made = await on({ environment, homedir: homeless });
+    await assert.rejects(made.resolve(), ConfigError);
+  });
+
+  test('may have its files elsewhere', async () => {
+    const { home } = await on({ files: { config: `[default]\n${profileKeys('FILE')}` } });
+    const environment = { ...HOMELESS, AWS_CONFIG_FILE: `${home}/.aws/config` };
+    assert.equal(await keyOf({ environment, homedir: homeless }), 'FILE');
+  });
+
+  test('is no hindrance to the built agent', async (t) => {
+    if (process.getuid?.() !== 0) return t.skip('SKIP: no right to become another user');
+    const nobody = ['--reuid=54321', '--regid=54321', '--clear-groups'];
+    const probe = start('setpriv', [...nobody, 'true']);
+    if ((await probe.ended.catch(() => 1)) !== 0) return t.skip('SKIP: setpriv does not work here');
+    const program = start('setpriv', [...nobody, process.execPath, AGENT, '--check'], {
+      environment: {
+        ...ENV_KEYS,
+        AWS_REGION: 'eu-west-1',
+        AWS_ENDPOINT_URL: 'http://127.0.0.1:1',
+        AWS_MAX_ATTEMPTS: '1',
+      },
+    });
+    assert.equal(await program.ended, 1);
+    assert.match(program.stdout(), /^ok {3}credentials the environment, key ENV…, no end$/m);
+    assert.match(program.stdout(), /^FAIL endpoint /m);
+    assert.equal(program.stderr(), '');
+  });
+});
+
+describe('the profile that is meant', () => {
+  const files = {
+    config: ['default', 'profile a', 'profile b', 'profile c']
+      .map((name) => `[${name}]\n${profileKeys(name.slice(-1).toUpperCase())}`)
+      .join(''),
+  };
+  const rows: [what: string, environment: Record<string, string>, flag: string | undefined][] = [
+    ['T', {}, undefined],
+    ['B', { AWS_DEFAULT_PROFILE: 'b' }, undefined],
+    ['A', { AWS_PROFILE: 'a', AWS_DEFAULT_PROFILE: 'b' }, undefined],
+    ['B', { AWS_PROFILE: ' ', AWS_DEFAULT_PROFILE: 'b' }, undefined],
+    ['C', { AWS_PROFILE: 'a', AWS_DEFAULT_PROFILE: 'b' }, 'c'],
+  ];
+  for (const [key, environment, flag] of rows) {
+    const by = `${JSON.stringify(environment)}${flag === undefined ? '' : ` and --profile ${flag}`}`;
+    test(`by ${by} has the key ${key}`, async () => {
+      assert.equal(await keyOf({ files, environment, flags: { profile: flag } }), key);
+    });
+  }
+
+  test('by AWS_DEFAULT_PROFILE must be there, too', async () => {
+    const made = await on({ files, environment: { AWS_DEFAULT_PROFILE: 'gone' } });
+    await assert.rejects(made.resolve(), /profile gone: there is none of that name$/);
+  });
+});

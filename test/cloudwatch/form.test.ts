@@ -1,0 +1,402 @@
+import assert from 'node:assert/strict';
+import { createServer, type Server } from 'node:http';
+import { after, before, describe, test } from 'node:test';
+import {
+  CloudWatchClient,
+  PutMetricDataCommand,
+  type StandardUnit,
+} from '@aws-sdk/client-cloudwatch';
+import { AwsQueryProtocol } from '@aws-sdk/core/protocols';
+import fc from 'fast-check';
+import { type MetricDatum, metricData } from '../../src/cloudwatch/datum.ts';
+import { encodePages } from '../../src/cloudwatch/form.ts';
+import { MAX_BODY_BYTES, MAX_DATUMS, MAX_DIMENSIONS } from '../../src/cloudwatch/limits.ts';
+
+const DATUM: MetricDatum = {
+  MetricName: 'CPUUtilization',
+  Dimensions: [],
+  Timestamp: '2026-11-23T08:15:00Z',
+  Unit: 'Percent',
+  Value: 1,
+};
+
+/** The only body, of one datum. */
+function bodyOf(datum: Partial<MetricDatum>, namespace = 'N'): string {
+  const pages = encodePages(namespace, [{ ...DATUM, ...datum }]);
+  assert.equal(pages.length, 1);
+  return pages[0]?.body ?? '';
+}
+
+/** Keys and values, decoded, as any form reader takes them; the empty lists that the SDK writes are left out. */
+function pairsOf(body: string): Map<string, string> {
+  const pairs = new Map<string, string>();
+  for (const [key, value] of new URLSearchParams(body)) {
+    assert.ok(!pairs.has(key), `${key} comes twice`);
+    if (!/\.(?:Dimensions|Values|Counts)$/.test(key) || value !== '') pairs.set(key, value);
+  }
+  return pairs;
+}
+
+describe('a body', () => {
+  test('is written as the Query protocol wants it', () => {
+    const body = bodyOf(
+      {
+        Dimensions: [
+          { Name: 'ServiceName', Value: 'Foo' },
+          { Name: 'Stage', Value: 'a b' },
+        ],
+        Value: 12.5,
+        StorageResolution: 1,
+      },
+      'Team/App',
+    );
+    const member = '&MetricData.member.1.';
+    assert.equal(
+      body,
+      'Action=PutMetricData&Version=2010-08-01&Namespace=Team%2FApp' +
+        `${member}MetricName=CPUUtilization` +
+        `${member}Dimensions.member.1.Name=ServiceName${member}Dimensions.member.1.Value=Foo` +
+        `${member}Dimensions.member.2.Name=Stage${member}Dimensions.member.2.Value=a%20b` +
+        `${member}Timestamp=2026-11-23T08%3A15%3A00Z` +
+        `${member}Value=12.5${member}Unit=Percent${member}StorageResolution=1`,
+    );
+  });
+
+  const { Value: _, ...withoutValue } = DATUM;
+
+  test('carries values with their counts, numbered from 1', () => {
+    const [page] = encodePages('N', [{ ...withoutValue, Values: [1, 2.5], Counts: [3, 1] }]);
+    const pairs = pairsOf(page?.body ?? '');
+    const list = (name: string): (string | undefined)[] =>
+      ['0', '1', '2', '3'].map((k) => pairs.get(`MetricData.member.1.${name}.member.${k}`));
+    assert.deepEqual(list('Values'), [undefined, '1', '2.5', undefined]);
+    assert.deepEqual(list('Counts'), [undefined, '3', '1', undefined]);
+    assert.equal(pairs.has('MetricData.member.1.Value'), false);
+  });
+
+  test('has no key for an empty list, nor for what is not set', () => {
+    const [page] = encodePages('N', [{ ...withoutValue, Values: [], Counts: [] }]);
+    const keys = [...new URLSearchParams(page?.body).keys()];
+    assert.deepEqual(keys, [
+      'Action',
+      'Version',
+      'Namespace',
+      'MetricData.member.1.MetricName',
+      'MetricData.member.1.Timestamp',
+      'MetricData.member.1.Unit',
+    ]);
+  });
+
+  const escapes: [text: string, encoded: string][] = [
+    ["lat +~*'()!", 'lat%20%2B~%2A%27%28%29%21'],
+    ['a&b=c', 'a%26b%3Dc'],
+    ['100%', '100%25'],
+    ['a.b-c_d~e', 'a.b-c_d~e'],
+    ['/:#?;@,$', '%2F%3A%23%3F%3B%40%2C%24'],
+    ['"<>\\^`{|}[]', '%22%3C%3E%5C%5E%60%7B%7C%7D%5B%5D'],
+    ['caf\u00e9', 'caf%C3%A9'],
+    ['\u{1f600}', '%F0%9F%98%80'],
+  ];
+  for (const [text, encoded] of escapes) {
+    test(`writes ${text} as ${encoded}, wherever it stands`, () => {
+      const dimension = { Name: text, Value: text };
+      const body = bodyOf({ MetricName: text, Dimensions: [dimension] }, text);
+      for (const key of ['Namespace', 'MetricName', 'member.1.Name', 'member.1.Value']) {
+        assert.ok(body.includes(`${key}=${encoded}&`), `${key} in ${body}`);
+      }
+    });
+  }
+
+  const numbers: [value: number, encoded: string][] = [
+    [0, '0'],
+    [-0, '0'],
+    [100, '100'],
+    [33.3333, '33.3333'],
+    [0.000001, '0.000001'],
+    [1e-7, '1e-7'],
+    [1e21, '1e%2B21'],
+    [-1.5, '-1.5'],
+    [5e-324, '5e-324'],
+  ];
+  for (const [value, encoded] of numbers) {
+    test(`writes the number ${Object.is(value, -0) ? '-0' : value} as ${encoded}`, () => {
+      assert.ok(bodyOf({ Value: value }).includes(`.Value=${encoded}&`));
+      const [page] = encodePages('N', [{ ...withoutValue, Values: [value], Counts: [1] }]);
+      assert.ok(page?.body.includes(`.Values.member.1=${encoded}&`));
+    });
+  }
+});
+
+const printable = fc.string({ unit: 'grapheme-ascii', minLength: 1, maxLength: 40 });
+const dimensions = fc.uniqueArray(fc.record({ Name: printable, Value: printable }), {
+  maxLength: MAX_DIMENSIONS,
+  selector: ({ Name }) => Name,
+});
+const number = fc.oneof(
+  fc.double({ min: 0, max: 100, noNaN: true }),
+  fc.double({ min: -(2 ** 360), max: 2 ** 360, noNaN: true }),
+  fc.integer(),
+);
+/** A second of the years 2000 to 2100. */
+const timestamp = fc
+  .integer({ min: 946_684_800, max: 4_102_444_800 })
+  .map((seconds) => `${new Date(seconds * 1000).toISOString().slice(0, 19)}Z`);
+const figures = fc.oneof(
+  fc.record({ Value: number }),
+  fc
+    .array(fc.tuple(number, fc.integer({ min: 1, max: 1e6 })), { minLength: 1, maxLength: 20 })
+    .map((pairs) => ({
+      Values: pairs.map(([value]) => value),
+      Counts: pairs.map(([, count]) => count),
+    })),
+);
+const resolution = fc.oneof(fc.constant({}), fc.constant({ StorageResolution: 1 as const }));
+const units: fc.Arbitrary<StandardUnit> = fc.constantFrom(
+  'Percent',
+  'Count',
+  'Count/Second',
+  'Bytes/Second',
+  'None',
+);
+const datum = fc
+  .tuple(
+    fc.record({
+      MetricName: printable,
+      Dimensions: dimensions,
+      Timestamp: timestamp,
+      Unit: units,
+    }),
+    figures,
+    resolution,
+  )
+  .map(([common, figure, resolved]) => ({ ...common, ...figure, ...resolved }));
+
+/** What two writers of numbers and of time may write differently is made the same. */
+function comparable(pairs: ReadonlyMap<string, string>): [string, string | number][] {
+  return [...pairs]
+    .map(([key, value]): [string, string | number] => {
+      if (/\.Timestamp$/.test(key)) return [key, Date.parse(value)];
+      const isNumber = /\.(?:(?:Values|Counts)\.member\.\d+|StorageResolution)$/.test(key);
+      const isValue = /member\.\d+\.Value$/.test(key) && !key.includes('.Dimensions.');
+      return [key, isNumber || isValue ? Number(value) : value];
+    })
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+describe('beside the SDK of AWS', () => {
+  const ACCEPTED =
+    '<PutMetricDataResponse xmlns="http://monitoring.amazonaws.com/doc/2010-08-01/">' +
+    '<ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></PutMetricDataResponse>';
+  const bodies: string[] = [];
+  let server: Server;
+  let client: CloudWatchClient;
+
+  before(async () => {
+    server = createServer((request, response) => {
+      const chunks: Buffer[] = [];
+      request.on('data', (chunk: Buffer) => chunks.push(chunk));
+      request.on('end', () => {
+        bodies.push(Buffer.concat(chunks).toString('latin1'));
+        response.setHeader('content-type', 'text/xml');
+        response.end(ACCEPTED);
+      });
+    });
+    await new Promise<void>((resolve) => {
+      server.listen(0, '127.0.0.1', resolve);
+    });
+    const address = server.address();
+    assert.ok(address !== null && typeof address === 'object');
+    client = new CloudWatchClient({
+      endpoint: `http://127.0.0.1:${address.port}`,
+      region: 'eu-west-1',
+      credentials: { accessKeyId: 'AKID', secretAccessKey: 'secret' },
+      maxAttempts: 1,
+      disableRequestCompression: true,
+      requestMinCompressionSizeBytes: 10_240,
+      protocol: AwsQueryProtocol,
+      protocolSettings: {
+        defaultNamespace: 'com.amazonaws.cloudwatch',
+        xmlNamespace: 'http://monitoring.amazonaws.com/doc/2010-08-01/',
+        version: '2010-08-01',
+      },
+    });
+  });
+
+  after(() => {
+    client.destroy();
+    server.close();
+  });
+
+  test('the same datums become the same keys and values', async () => {
+    const data = fc.array(datum, { minLength: 1, maxLength: 5 });
+    await fc.assert(
+      fc.asyncProperty(printable, data, async (namespace, all) => {
+        bodies.length = 0;
+        await client.send(
+          new PutMetricDataCommand({
+            Namespace: namespace,
+            MetricData: all.map((one) => ({ ...one, Timestamp: new Date(one.Timestamp) })),
+          }),
+        );
+        const [page, ...more] = encodePages(namespace, all);
+        assert.deepEqual(more, []);
+        assert.equal(bodies.length, 1);
+        assert.deepEqual(
+          comparable(pairsOf(page?.body ?? '')),
+          comparable(pairsOf(bodies[0] ?? '')),
+        );
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
+
+describe('pages', () => {
+  /** Members by number, each with its pairs. */
+  function membersOf(body: string): Map<string, string>[] {
+    const members: Map<string, string>[] = [];
+    for (const [key, value] of pairsOf(body)) {
+      const [, number, rest] = /^MetricData\.member\.(\d+)\.(.+)$/.exec(key) ?? [];
+      if (number === undefined || rest === undefined) continue;
+      const index = Number(number) - 1;
+      assert.ok(index === members.length || index === members.length - 1, key);
+      if (index === members.length) members.push(new Map());
+      members[index]?.set(rest, value);
+    }
+    return members;
+  }
+
+  test('of nothing are none', () => assert.deepEqual(encodePages('N', []), []));
+
+  const counts: [datums: number, pages: number[]][] = [
+    [1, [1]],
+    [MAX_DATUMS, [MAX_DATUMS]],
+    [MAX_DATUMS + 1, [MAX_DATUMS, 1]],
+    [2 * MAX_DATUMS + 5, [MAX_DATUMS, MAX_DATUMS, 5]],
+  ];
+  for (const [datums, pages] of counts) {
+    test(`of ${datums} datums hold ${pages.join(' and ')}`, () => {
+      const data = Array.from({ length: datums }, () => DATUM);
+      assert.deepEqual(
+        encodePages('N', data).map((page) => page.datums),
+        pages,
+      );
+    });
+  }
+
+  test('of 100 datums of 150 values are more than one, each within the service’s bytes', () => {
+    const values = Array.from({ length: 150 }, (_, index) => index + 0.1234);
+    const full = { ...DATUM, Values: values, Counts: values.map(() => 1) };
+    const pages = encodePages(
+      'N',
+      Array.from({ length: 100 }, () => full),
+    );
+    assert.equal(pages.length, 2);
+    assert.ok(pages.every(({ body }) => body.length <= MAX_BODY_BYTES));
+    // Full but for the room that one more would take.
+    assert.ok((pages[0]?.body.length ?? 0) > MAX_BODY_BYTES - 20_000);
+  });
+
+  test('a datum that is larger than a page alone has one to itself', () => {
+    const large = { ...DATUM, MetricName: 'x'.repeat(500) };
+    for (const data of [[DATUM, large, DATUM], [large, DATUM, DATUM], [large]]) {
+      const datums = encodePages('N', data, 300).map((page) => page.datums);
+      assert.deepEqual(
+        datums,
+        data.map(() => 1),
+      );
+    }
+  });
+
+  test('a body of just the limit is one page, and of one byte more two', () => {
+    const two = [DATUM, DATUM];
+    const whole = encodePages('N', two)[0]?.body.length ?? 0;
+    assert.equal(encodePages('N', two, whole).length, 1);
+    assert.equal(encodePages('N', two, whole - 1).length, 2);
+  });
+
+  test('lose nothing, keep the order, and count their members from 1', () => {
+    const data = fc.array(datum, { maxLength: 40, size: 'max' });
+    const limit = fc.integer({ min: 100, max: 20_000 });
+    fc.assert(
+      fc.property(printable, data, limit, (namespace, all, maxBytes) => {
+        const pages = encodePages(namespace, all, maxBytes);
+        for (const { body, datums } of pages) {
+          assert.match(body, /^[\x21-\x7e]+$/);
+          assert.ok(datums > 0 && (body.length <= maxBytes || datums === 1));
+          assert.equal(membersOf(body).length, datums);
+          const head = pairsOf(body);
+          assert.equal(head.get('Action'), 'PutMetricData');
+          assert.equal(head.get('Version'), '2010-08-01');
+          assert.equal(head.get('Namespace'), namespace);
+        }
+        const alone = all.flatMap((one) => membersOf(encodePages(namespace, [one])[0]?.body ?? ''));
+        assert.deepEqual(
+          pages.flatMap(({ body }) => membersOf(body)),
+          alone,
+        );
+      }),
+    );
+  });
+
+  test('are no more than needed: no two neighbours would fit into one', () => {
+    const data = fc.array(datum, { minLength: 2, maxLength: 40, size: 'max' });
+    fc.assert(
+      fc.property(data, fc.integer({ min: 100, max: 20_000 }), (all, maxBytes) => {
+        const pages = encodePages('N', all, maxBytes);
+        let from = 0;
+        for (const { datums } of pages.slice(0, -1)) {
+          const oneMore = all.slice(from, from + datums + 1);
+          assert.ok((encodePages('N', oneMore)[0]?.body.length ?? 0) > maxBytes);
+          from += datums;
+        }
+      }),
+    );
+  });
+});
+
+describe('metricData', () => {
+  const WINDOW = {
+    startMs: Date.UTC(2026, 10, 23, 8, 15, 0, 999),
+    endMs: Date.UTC(2026, 10, 23, 8, 16),
+    samples: 3,
+  };
+  const COMMON = { samples: 3, least: 1, most: 9 };
+  const PUBLICATION = {
+    namespace: 'N',
+    dimensions: [{ Name: 'ServiceName', Value: 'Foo' }],
+    highResolution: false,
+  };
+
+  test('stamps datums with the second in which the window began', () => {
+    const data = [
+      { ...COMMON, name: 'A', unit: 'Percent' as const, values: [5] },
+      { ...COMMON, name: 'B', unit: 'Count' as const, values: [1, 2], counts: [3, 4] },
+    ];
+    assert.deepEqual(metricData({ ...WINDOW, data }, PUBLICATION), [
+      {
+        MetricName: 'A',
+        Dimensions: PUBLICATION.dimensions,
+        Timestamp: '2026-11-23T08:15:00Z',
+        Unit: 'Percent',
+        Value: 5,
+      },
+      {
+        MetricName: 'B',
+        Dimensions: PUBLICATION.dimensions,
+        Timestamp: '2026-11-23T08:15:00Z',
+        Unit: 'Count',
+        Values: [1, 2],
+        Counts: [3, 4],
+      },
+    ]);
+  });
+
+  test('asks for high resolution only where the publication does', () => {
+    const data = [{ ...COMMON, name: 'A', unit: 'Percent' as const, values: [5] }];
+    const [high] = metricData({ ...WINDOW, data }, { ...PUBLICATION, highResolution: true });
+    assert.equal(high?.StorageResolution, 1);
+    const [normal] = metricData({ ...WINDOW, data }, PUBLICATION);
+    assert.equal(normal !== undefined && 'StorageResolution' in normal, false);
+  });
+});

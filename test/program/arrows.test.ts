@@ -1,0 +1,237 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const SRC = fileURLToPath(new URL('../../src/', import.meta.url));
+
+/**
+ * Where each room may look, from the door to the ground. A room is a folder, or one file of it; the
+ * row that names the file goes before its folder's. `room` alone is all of a folder, `room/file` one
+ * file; files of one folder may look at one another, except where the row of a file says otherwise.
+ */
+const ARROWS: Readonly<Record<string, string>> = {
+  main: 'agent clock compose config errors flags log node:os sinks/lines version',
+  compose:
+    'advice agent aws check clock cloudwatch config diagnosis dimensions explain flags host kernel/text log metadata metrics/derive net node:os reading sink sinks sources spool version',
+  check: 'advice aws clock cloudwatch diagnosis errors net/http',
+  diagnosis: 'advice aws errors net/http',
+  advice: '',
+
+  config:
+    'aws/endpoint cloudwatch/compression cloudwatch/datum cloudwatch/limits dimensions errors flags log metrics/catalog sources/options sources/select',
+  dimensions: 'cloudwatch/datum errors flags metadata',
+  explain: 'host reading sources/select',
+  flags: 'errors node:util',
+
+  // The loop knows neither AWS nor files: source and sink come as arguments.
+  agent: 'clock log metrics reading sink',
+
+  sources: 'clock errors host kernel metadata reading',
+  // The only source that starts processes: on macOS, and never on a tick.
+  'sources/mac':
+    'clock errors kernel/vmstat node:child_process node:os reading sources/groups sources/options',
+  host: 'errors node:fs node:path reading',
+  files: 'errors node:fs',
+  kernel: 'kernel/text',
+
+  metrics: 'reading',
+  reading: 'kernel/stat',
+
+  sink: 'log metrics/aggregate',
+  sinks: 'clock cloudwatch/datum cloudwatch/form log metrics/aggregate node:stream reading sink',
+
+  // Encoding, the outbox and delivery are values and arithmetic; the sink and the post do things.
+  cloudwatch: 'aws/escape metrics/aggregate',
+  'cloudwatch/compression': 'errors setting',
+  'cloudwatch/verdict': 'aws/answer aws/foreign errors net/http',
+  'cloudwatch/teller': 'clock cloudwatch/delivery cloudwatch/verdict log',
+  'cloudwatch/tally': 'clock log reading',
+  'cloudwatch/sink': 'clock cloudwatch log metrics/aggregate sink spool/mirrored spool/spool',
+  'cloudwatch/post':
+    'aws clock cloudwatch/compression cloudwatch/form cloudwatch/verdict net/http node:zlib',
+
+  // The copy on disk of what waits.
+  spool: 'clock cloudwatch errors log metrics/catalog node:crypto node:fs node:path',
+
+  // Knows nothing of metrics.
+  aws: 'clock errors files log metadata net setting node:child_process node:crypto node:path node:process node:stream',
+  'aws/sign': 'aws/credentials aws4',
+  // A leaf, for sources, dimensions and aws alike.
+  metadata: 'clock errors net setting',
+  net: 'errors node:dns node:fs node:http node:https node:net node:stream node:tls',
+
+  log: 'clock',
+  clock: '',
+  errors: '',
+  setting: '',
+  version: '',
+};
+
+/** Rooms where even the neighbours are shut: pure text and plain values. */
+const SHUT = ['kernel'];
+
+/** What a file imports, by `import`, `export … from` and `import()`. */
+function specifiersOf(text: string): string[] {
+  const forms = /(?:^|[^.\w])(?:from|import)\s*\(?\s*(['"])([\w@:./-]+)\1/g;
+  return [...text.matchAll(forms)].map(([, , specifier = '']) => specifier);
+}
+
+/** `aws/sign` of src/aws/sign.ts. */
+function nameOf(path: string): string {
+  return relative(SRC, path).replace(/\.ts$/, '').replaceAll('\\', '/');
+}
+
+/** The specifier as a name in the table: of a file of ours, of a package, or `node:…`. */
+function targetOf(file: string, specifier: string): string {
+  if (!specifier.startsWith('.')) return specifier;
+  return nameOf(join(dirname(join(SRC, `${file}.ts`)), specifier));
+}
+
+function textOf(file: string): string {
+  return readFileSync(join(SRC, `${file}.ts`), 'utf8');
+}
+
+function folderOf(name: string): string {
+  return name.includes('/') ? name.slice(0, name.lastIndexOf('/')) : '';
+}
+
+/** The table's answer. */
+function mayLook(file: string, target: string): boolean {
+  const folder = folderOf(file);
+  const row = ARROWS[file] ?? ARROWS[folder];
+  if (row === undefined) return false;
+  const allowed = row.split(/\s+/);
+  if (allowed.includes(target) || allowed.includes(folderOf(target))) return true;
+  const ownRow = file in ARROWS;
+  const neighbour = folder !== '' && folderOf(target) === folder;
+  return neighbour && !ownRow && !SHUT.includes(folder);
+}
+
+const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
+  .filter((path) => path.endsWith('.ts'))
+  .map((path) => nameOf(join(SRC, path)));
+const imports = files.map((file): [file: string, targets: string[]] => {
+  return [file, specifiersOf(textOf(file)).map((specifier) => targetOf(file, specifier))];
+});
+
+describe('each file looks only where its room may', () => {
+  for (const [file, targets] of imports) {
+    test(`${file}.ts`, () => {
+      const wrong = targets.filter((target) => !mayLook(file, target));
+      assert.deepEqual(wrong, []);
+    });
+  }
+});
+
+describe('the table', () => {
+  test('has no row without a file', () => {
+    const rooms = new Set(files.flatMap((file) => [file, folderOf(file)]));
+    const idle = Object.keys(ARROWS).filter((row) => !rooms.has(row));
+    assert.deepEqual(idle, []);
+  });
+
+  test('allows nothing that nobody does', () => {
+    for (const [row, allowed] of Object.entries(ARROWS)) {
+      const done = imports
+        .filter(([file]) => file === row || (folderOf(file) === row && !(file in ARROWS)))
+        .flatMap(([, targets]) => targets);
+      const idle = allowed
+        .split(/\s+/)
+        .filter((one) => one !== '')
+        .filter((one) => !done.some((target) => target === one || folderOf(target) === one));
+      assert.deepEqual(idle, [], row);
+    }
+  });
+
+  const arrows: [file: string, target: string, allowed: boolean][] = [
+    ['kernel/stat', 'kernel/text', true],
+    ['kernel/stat', 'kernel/meminfo', false],
+    ['kernel/stat', 'node:fs', false],
+    ['kernel/stat', 'errors', false],
+    ['agent', 'cloudwatch/sink', false],
+    ['agent', 'host', false],
+    ['agent', 'metrics/window', true],
+    ['metrics/window', 'kernel/stat', false],
+    ['metrics/window', 'metrics/catalog', true],
+    ['sources/host', 'node:fs', false],
+    ['cloudwatch/form', 'net/http', false],
+    ['cloudwatch/post', 'aws4', false],
+    ['cloudwatch/sink', 'net/http', false],
+    ['aws/credentials', 'aws4', false],
+    ['aws/sign', 'aws4', true],
+    ['aws/endpoint', 'cloudwatch/limits', false],
+    ['sinks/console', 'cloudwatch/sink', false],
+    ['new/room', 'errors', false],
+  ];
+  for (const [file, target, allowed] of arrows) {
+    test(`${allowed ? 'lets' : 'does not let'} ${file} look at ${target}`, () => {
+      assert.equal(mayLook(file, target), allowed);
+    });
+  }
+});
+
+describe('what holds wherever the table leads', () => {
+  function whoImports(what: RegExp): string[] {
+    return imports
+      .filter(([, targets]) => targets.some((one) => what.test(one)))
+      .map(([file]) => file);
+  }
+
+  test('aws4 is imported by aws/sign.ts alone', () => {
+    assert.deepEqual(whoImports(/^aws4$/), ['aws/sign']);
+  });
+
+  test('no other package is imported, and what is of Node by its node: name', () => {
+    const all = imports.flatMap(([, targets]) => targets);
+    const foreign = all.filter((one) => !one.startsWith('node:') && !files.includes(one));
+    assert.deepEqual([...new Set(foreign)], ['aws4']);
+  });
+
+  test('the pure rooms take nothing from Node', () => {
+    const pure = /^(?:kernel|metrics)\/|^(?:agent|reading|sink|clock|errors|log)$/;
+    assert.deepEqual(
+      whoImports(/^node:/).filter((file) => pure.test(file)),
+      [],
+    );
+  });
+
+  test('what takes milliseconds to load is not loaded with the program', () => {
+    const dear = /^(?:aws4|node:(?:https?|zlib|tls|dns|child_process|crypto|fs\/promises))$/;
+    const atOnce = new Set(['main']);
+    for (const file of atOnce) {
+      const targets = [
+        ...textOf(file).matchAll(/^(?:import|export) (?!type )[^;]*? from '([^']+)';/gms),
+      ];
+      for (const [, specifier = ''] of targets) {
+        const target = targetOf(file, specifier);
+        assert.doesNotMatch(target, dear, `${file} imports it, and main that`);
+        if (files.includes(target)) atOnce.add(target);
+      }
+    }
+    assert.ok(atOnce.has('kernel/text') && !atOnce.has('aws/sign'));
+  });
+});
+
+test('specifiers are found in every form', () => {
+  const text = `import a from '../a.ts';
+import { type B } from "./b.ts";
+import type { C } from '../c.ts';
+import {
+  d,
+} from '../d.ts';
+export { e } from '../e.ts';
+export * from '../f.ts';
+import '../g.ts';
+const h = await import('../h.ts');
+const i = import(
+  '../i.ts'
+);
+// not from here
+`;
+  assert.deepEqual(
+    specifiersOf(text),
+    [...'abcdefghi'].map((letter) => `./${letter}.ts`),
+  );
+});

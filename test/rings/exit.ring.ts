@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { lacking } from '../support/lab/needs.ts';
+import { AGENT, start } from '../support/program.ts';
+
+/** A name server in a network of its own that takes every question and answers none. */
+const SILENT_DNS = `require('node:dgram').createSocket('udp4').bind(53, '127.0.0.1')`;
+
+test('DNS that never answers keeps the exit no longer than --flush-timeout', {
+  skip: process.getuid?.() === 0 ? lacking('unshare', 'ip') : 'needs root',
+}, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'agent-dns-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  writeFileSync(join(folder, 'resolv.conf'), 'nameserver 127.0.0.1\n');
+  writeFileSync(
+    join(folder, 'run.sh'),
+    `ip link set lo up
+mount --bind ${folder}/resolv.conf /etc/resolv.conf
+"$1" -e "${SILENT_DNS}" &
+exec "$1" "$2" --namespace N --service S --log-level info --once --period 1 --flush-timeout 2
+`,
+  );
+  const program = start(
+    'unshare',
+    [
+      ...['--mount', '--net', '--pid', '--fork', '--kill-child', '--propagation', 'private'],
+      ...['sh', join(folder, 'run.sh'), process.execPath, AGENT],
+    ],
+    {
+      environment: {
+        AWS_ACCESS_KEY_ID: 'AKIDNOBODY',
+        AWS_SECRET_ACCESS_KEY: 'nothing',
+        AWS_REGION: 'us-east-1',
+      },
+    },
+  );
+  await program.until('line about the source', ({ stderr }) => stderr().includes('scope='));
+  const begun = performance.now();
+  assert.equal(await program.ended, 1);
+  const tookMs = performance.now() - begun;
+  // One period and the flush; getaddrinfo would hold the exit for 10 s and more.
+  assert.ok(tookMs < 5000, `${Math.round(tookMs)} ms`);
+  assert.match(program.stderr(), /code=CONNECT_TIMEOUT reason="no connection within/);
+  assert.match(
+    program.stderr(),
+    /data was lost at the end windowsSent=0 windowsSpooled=0 windowsLost=1/,
+  );
+});
