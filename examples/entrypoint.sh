@@ -89,16 +89,18 @@ elif command -v "$node" >/dev/null; then
     "$node" -e "$between" -- "$@"
 fi
 
-# A job in the background would get /dev/null for its standard input; this keeps the container's.
-exec 3<&0
-"$@" <&3 3<&- &
+# A job in the background would get /dev/null for its standard input; this keeps the container's. From
+# here on the shell has nothing to say itself: how a child ended is the job's own business.
+exec 3<&0 4>&2 2>/dev/null
+"$@" <&3 2>&4 3<&- 4>&- &
 job=$!
 exec 3<&-
 
 own_session=''
 command -v setsid >/dev/null && own_session=setsid
-NODE_OPTIONS='' $own_session "$node" "${AGENT_JS:-/opt/agent.js}" </dev/null &
+NODE_OPTIONS='' $own_session "$node" "${AGENT_JS:-/opt/agent.js}" </dev/null 2>&4 4>&- &
 agent=$!
+exec 4>&-
 
 # Where the script is killed, nobody else ends the agent.
 $own_session sh -c '
@@ -107,9 +109,6 @@ $own_session sh -c '
   kill -TERM "$2" 2>/dev/null && sleep 5 && kill -KILL "$2" 2>/dev/null
 ' guard $$ "$agent" </dev/null >/dev/null 2>&1 &
 guard=$!
-
-# From here on the shell has nothing to say: how a child ended is the job's own business.
-exec 2>/dev/null
 
 # The agent, told and then killed: after so many seconds, and so many more.
 enders=''
