@@ -1,3 +1,6 @@
+/** Variables, as a process gets them. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
 /** A setting's text by its variable or, after that, its key in the profile; blank is absent. */
 export type Setting = (variable: string, key?: string) => string | undefined;
 
