@@ -4,20 +4,19 @@ import { Agent } from './agent.ts';
 import type { Aws } from './aws/aws.ts';
 import { type Clock, sleep } from './clock.ts';
 import type { Publication } from './cloudwatch/datum.ts';
-import type { Verdict } from './cloudwatch/judge.ts';
 import { MAX_VALUES } from './cloudwatch/limits.ts';
 import type { Post } from './cloudwatch/post.ts';
 import type { Config } from './config/config.ts';
-import type { Environment } from './config/flags.ts';
 import type { Resolve } from './delivery/publications.ts';
 import type { Health } from './delivery/stats.ts';
 import type { Mirrored } from './delivery/store.ts';
-import type { Finding } from './diagnostics/check.ts';
 import { explanation, recordingHost } from './diagnostics/explain.ts';
+import { type Environment, given } from './environment.ts';
 import { keyedNumber } from './kernel/text.ts';
 import type { Log } from './log.ts';
 import { checkTokens, type Facts, isToken, resolveDimensions } from './metadata/dimensions.ts';
 import type { TaskMetadata } from './metadata/ecs.ts';
+import type { Imds } from './metadata/imds.ts';
 import { derive } from './metrics/derive.ts';
 import type { Series } from './metrics/reading.ts';
 import { ConsoleSink, type Lines } from './sinks/console.ts';
@@ -153,33 +152,23 @@ function ownUse(world: World, ownHost: Host | undefined): () => OwnUse {
   });
 }
 
-function taskMetadata({ environment }: World): () => Promise<TaskMetadata | undefined> {
-  let opened: Promise<TaskMetadata> | undefined;
-  return async () => {
-    const base = environment['ECS_CONTAINER_METADATA_URI_V4']?.trim() ?? '';
-    if (base === '') return undefined;
-    opened ??= (async () => {
-      const { openTaskMetadata } = await import('./metadata/ecs.ts');
-      const { createHttpClient } = await import('./net/http.ts');
-      return openTaskMetadata(base, createHttpClient());
-    })();
-    return opened;
+/** Opened once, however many ask for it; nothing outside of an ECS task. */
+const opened = new WeakMap<World, Promise<TaskMetadata | undefined>>();
+
+function taskMetadata(world: World): () => Promise<TaskMetadata | undefined> {
+  return () => {
+    const metadata = opened.get(world) ?? openMetadata(world);
+    opened.set(world, metadata);
+    return metadata;
   };
 }
 
-function facts(world: World): Facts {
-  const { environment, hostname, clock } = world;
-  return {
-    environment,
-    hostname,
-    metadata: taskMetadata(world),
-    imds: async () => {
-      const { createImds, imdsSettings } = await import('./metadata/imds.ts');
-      const { createHttpClient } = await import('./net/http.ts');
-      const settings = imdsSettings((variable) => environment[variable]?.trim() || undefined);
-      return createImds(settings, createHttpClient(), clock);
-    },
-  };
+async function openMetadata({ environment }: World): Promise<TaskMetadata | undefined> {
+  const base = given(environment, 'ECS_CONTAINER_METADATA_URI_V4');
+  if (base === undefined) return undefined;
+  const { openTaskMetadata } = await import('./metadata/ecs.ts');
+  const { createHttpClient } = await import('./net/http.ts');
+  return openTaskMetadata(base, createHttpClient());
 }
 
 /**
@@ -203,7 +192,7 @@ function cloudwatchSink(
       periodMs: config.periodMs,
       jitterMs: config.jitterMs,
       bufferBytes: config.bufferBytes,
-      resolve: resolver(world),
+      resolve: resolver(world, aws),
       prepare: async (signal) => {
         const { region, endpoint, credentials } = await aws.locate(signal);
         const { provider } = await credentials.resolve(signal);
@@ -224,8 +213,10 @@ function cloudwatchSink(
   return lateSink(loading, clock);
 }
 
-function resolver(world: World): Resolve {
-  const asked = facts(world);
+function resolver(world: World, aws: Aws): Resolve {
+  const { environment, hostname } = world;
+  const imds: Imds = { get: async (path, signal) => aws.context(signal).imds.get(path, signal) };
+  const asked: Facts = { environment, hostname, metadata: taskMetadata(world), imds };
   return async (dimensions, signal) =>
     dimensions.some(({ Value }) => isToken(Value))
       ? resolveDimensions(dimensions, asked, signal)
@@ -275,31 +266,22 @@ async function poster(world: World, aws: Aws): Promise<Post> {
  * @returns the exit code
  * @throws ConfigError where the settings do not fit this place
  */
-export async function runCheck(config: Config, world: World): Promise<number> {
+export async function check(config: Config, world: World): Promise<number> {
   const { clock, lines } = world;
   checkTokens(config.dimensions, world.environment);
   const host = openHost(config.root);
   const { source } = await selectSource(selectOptions(config, world, host));
   const aws = await openAws(config, world);
-  const post = await poster(world, aws);
-  const { check, checkDatum, findingLines } = await import('./diagnostics/check.ts');
-  const { unready } = await import('./cloudwatch/judge.ts');
-  const say = (finding: Finding): void => {
-    lines.write(findingLines(finding, config.logFormat));
-  };
-  const publish = async (): Promise<Verdict> => {
-    const { signal } = new AbortController();
-    try {
-      const dimensions = await resolver(world)(config.dimensions, signal);
-      return await checkDatum(post, config.namespace, dimensions, clock);
-    } catch (error) {
-      return unready(error);
-    }
+  const { runCheck } = await import('./diagnostics/check.ts');
+  const write = (line: string): void => {
+    lines.write(line);
   };
   try {
-    const asked = config.checkPublish ? publish : undefined;
-    const exit = await check({ aws, clock, publish: asked, say });
-    say({ mark: 'ok', what: 'source', text: source.describe() });
+    const post = await poster(world, aws);
+    const resolve = (signal: AbortSignal) => resolver(world, aws)(config.dimensions, signal);
+    const { namespace, checkPublish: isPublishing, logFormat: format } = config;
+    const how = { aws, clock, post, resolve, isPublishing, namespace, format, write };
+    const exit = await runCheck({ ...how, source: source.describe() });
     if (config.explain) lines.write(await explain(config, world));
     return exit;
   } finally {

@@ -11,25 +11,25 @@ import {
   errorXml,
   LATER,
   NOW_MS,
+  type Rig,
+  rig,
   roleJson,
   type Scene,
-  type Stage,
-  stage,
   stsXml,
 } from '../support/aws/aws.ts';
 import { drivenClock } from '../support/clock.ts';
 
-const stages: Stage[] = [];
+const rigs: Rig[] = [];
 afterEach(() => {
-  for (const one of stages.splice(0)) one.close();
+  for (const one of rigs.splice(0)) one.close();
 });
 
-async function on(scene: Scene): Promise<Stage> {
-  const made = await stage({
+async function on(scene: Scene): Promise<Rig> {
+  const made = await rig({
     ...scene,
     environment: { AWS_REGION: 'eu-west-1', ...scene.environment },
   });
-  stages.push(made);
+  rigs.push(made);
   return made;
 }
 
@@ -52,7 +52,7 @@ function keys(id: string): string {
 }
 
 /** Of an STS request: the form's field. */
-function field({ elsewhere }: Stage, name: string, index = 0): string | null {
+function field({ elsewhere }: Rig, name: string, index = 0): string | null {
   return new URLSearchParams(elsewhere.seen[index]?.body).get(name);
 }
 
@@ -113,7 +113,7 @@ describe('environment and files', () => {
     const made = await on({ files: { config }, environment: ENV_KEYS });
     const { endpoint } = await made.aws.locate(new AbortController().signal);
     assert.equal(endpoint.href, 'http://cw:1/');
-    const { endpoints } = made.aws.means(new AbortController().signal);
+    const { endpoints } = made.aws.context(new AbortController().signal);
     assert.equal(endpoints.setting('', 'endpoint_url'), undefined);
   });
 

@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import type { Clock } from '../../src/clock.ts';
 import { AwsError } from '../../src/errors.ts';
-import { LATER, NOW_MS, type Stage, stages } from '../support/aws/aws.ts';
+import { LATER, NOW_MS, type Rig, rigs } from '../support/aws/aws.ts';
 import { hurriedClock } from '../support/aws/elsewhere.ts';
 import { drivenClock } from '../support/clock.ts';
 import { AGENT, start } from '../support/program.ts';
 
-const on = stages();
+const on = rigs();
 
 /** Of a test that waits for processes to end, which end by themselves only after that. */
 const ENDS = { timeout: 5000 };
@@ -80,7 +80,7 @@ describe('a process that is stopped', () => {
     readonly ended: Promise<unknown>;
   }
 
-  function pipeOf({ home }: Stage): Pipe {
+  function pipeOf({ home }: Rig): Pipe {
     const path = join(home, 'alive');
     execFileSync('mkfifo', [path]);
     // It opens when the shell opens it, too.

@@ -10,14 +10,14 @@ import {
   NOW_MS,
   profileKeys,
   type Reply,
+  type Rig,
+  rigs,
   type Scene,
-  type Stage,
-  stages,
   stsXml,
 } from '../support/aws/aws.ts';
 import { drivenClock } from '../support/clock.ts';
 
-const on = stages();
+const on = rigs();
 
 const REGION = { AWS_REGION: 'eu-west-1' };
 const STS = 'POST sts.eu-west-1.amazonaws.com/';
@@ -44,7 +44,7 @@ const WAYS: readonly [action: string, scene: (arn?: string) => Scene][] = [
 ];
 
 /** Of each STS request: the form's field. */
-function fields({ elsewhere }: Stage, name: string): (string | null)[] {
+function fields({ elsewhere }: Rig, name: string): (string | null)[] {
   return elsewhere.seen.map(({ body }) => new URLSearchParams(body).get(name));
 }
 
