@@ -247,3 +247,24 @@ test('a region that is none is an error, whatever the partition', async () => {
   await assert.rejects(made.resolve(), ConfigError);
   assert.deepEqual(made.asked(), []);
 });
+
+test('a web identity token that is too old is read anew, once', async () => {
+  const environment = {
+    ...REGION,
+    AWS_ROLE_ARN: 'arn:aws:iam::1:role/A',
+    AWS_WEB_IDENTITY_TOKEN_FILE: 'HOME/jwt',
+  };
+  const made = await on({
+    environment,
+    files: { jwt: ' jwt \n' },
+    replies: {
+      [STS]: each(
+        [400, errorXml('ExpiredTokenException')],
+        stsXml('AssumeRoleWithWebIdentity', 'WEB'),
+      ),
+    },
+  });
+  assert.equal((await made.resolve()).accessKeyId, 'WEB');
+  assert.equal(fields(made, 'WebIdentityToken')[1], 'jwt');
+  assert.equal(made.elsewhere.seen[0]?.headers.authorization, undefined);
+});
