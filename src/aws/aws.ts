@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts';
 import { nameOf, type Setting } from '../environment.ts';
 import { ConfigError, reasonOf } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { createImds, type Imds, imdsSettings } from '../metadata/imds.ts';
+import type { Imds } from '../metadata/imds.ts';
 import { createHttpClient, type HttpClient, type HttpOptions } from '../net/http.ts';
 import { routeBy } from '../net/proxy.ts';
 import type { Transport } from './call.ts';
@@ -88,7 +88,8 @@ export function createAws(options: AwsOptions): Aws {
   }
 
   /** Kept with its token as long as the settings stay as they are. */
-  function metadata(setting: Setting, over: HttpClient): Imds {
+  async function metadata(setting: Setting, over: HttpClient): Promise<Imds> {
+    const { createImds, imdsSettings } = await import('../metadata/imds.ts');
     const settings = imdsSettings(setting);
     const key = JSON.stringify(settings);
     if (imds?.key !== key) imds = { key, service: createImds(settings, over, clock) };
@@ -100,7 +101,9 @@ export function createAws(options: AwsOptions): Aws {
     const { setting } = profiles;
     const over = client(setting);
     // Asked for, and its settings judged, only where nothing before it has what is looked for.
-    const service: Imds = { get: async (path, one) => metadata(setting, over).get(path, one) };
+    const service: Imds = {
+      get: async (path, one) => (await metadata(setting, over)).get(path, one),
+    };
     return {
       environment,
       home,

@@ -1,6 +1,5 @@
 import type { Setting } from '../environment.ts';
 import { AwsError, ConfigError, codeOf, NoDataError, shownText } from '../errors.ts';
-import { openTaskMetadata } from '../metadata/ecs.ts';
 import type { Imds } from '../metadata/imds.ts';
 import { parseFields, textOf } from '../metadata/json.ts';
 import type { HttpClient } from '../net/http.ts';
@@ -71,6 +70,7 @@ function checked(text: string, from: string): Region {
 async function fromTask({ setting, http, signal }: RegionContext): Promise<string | undefined> {
   const uri = setting(`${METADATA}_V4`) ?? setting(METADATA);
   if (uri === undefined) return undefined;
+  const { openTaskMetadata } = await import('../metadata/ecs.ts');
   try {
     const { arn } = await openTaskMetadata(uri, http).task(signal);
     return arn.split(':')[3] || undefined;

@@ -1,4 +1,3 @@
-import { gzipSync } from 'node:zlib';
 import { errorCode } from '../aws/answer.ts';
 import type { Destination } from '../aws/aws.ts';
 import { abortable, call } from '../aws/call.ts';
@@ -44,9 +43,10 @@ export function createPost(options: PostOptions): Post {
         'user-agent': userAgent,
         ...(isLarge ? { 'content-encoding': 'gzip' } : undefined),
       };
+      const zlib = isLarge ? await import('node:zlib') : undefined;
       const body = (): Buffer => {
         const plain = Buffer.from(shifted(page.body, destination.skew.offsetMs()), 'latin1');
-        return isLarge ? gzipSync(plain) : plain;
+        return zlib?.gzipSync(plain) ?? plain;
       };
       const { region, endpoint: url } = destination;
       const one = { service: 'monitoring', region: region.name, url, headers, body, timeoutMs };

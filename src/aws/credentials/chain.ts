@@ -1,29 +1,24 @@
 import { given } from '../../environment.ts';
-import { ConfigError, NoDataError } from '../../errors.ts';
-import { fromContainer } from './container.ts';
+import { NoDataError } from '../../errors.ts';
 import type { ProviderContext } from './context.ts';
-import { fromEnvironment, type Identity, type Origin, type Provided } from './identity.ts';
-import { fromInstance } from './instance.ts';
-import { type Base, type NamedSource, type Plan, planOf } from './plan.ts';
-import { fromProcess } from './process.ts';
-import { fromLogin, fromSso } from './sso.ts';
-import { assumeByToken, assumeRole } from './sts.ts';
+import { fromEnvironment, type Identity, type Origin } from './identity.ts';
 
-/** In their order: what each is called, and what it gives. Nothing where it is not configured. */
-const PROVIDERS: readonly (readonly [
-  origin: Origin,
-  name: string,
-  find: (context: ProviderContext) => Promise<Identity | undefined>,
-])[] = [
+type Find = (context: ProviderContext) => Promise<Identity | undefined>;
+
+/**
+ * In their order: what each is called, and what it gives. Nothing where it is not configured, and then it
+ * is not loaded either.
+ */
+const PROVIDERS: readonly (readonly [origin: Origin, name: string, find: Find])[] = [
   ['environment', 'the environment', async (context) => ownEnvironment(context)],
-  ['profile', 'the profile', fromProfile],
-  ['webIdentity', 'web identity', fromWebIdentity],
-  ['container', 'the container’s endpoint', fromContainer],
-  ['instance', 'the instance', fromInstance],
+  ['profile', 'the profile', profile],
+  ['webIdentity', 'web identity', webIdentity],
+  ['container', 'the container’s endpoint', container],
+  ['instance', 'the instance', instance],
 ];
 
 /**
- * Walks along the providers until one is configured. One that is configured and fails ends the walk:
+ * Goes along the providers until one is configured. One that is configured and fails ends the search:
  * publishing with another identity than the one that was meant is worse than not to publish.
  *
  * @param before who had credentials the last time: a file that is being written looks like none at all
@@ -57,72 +52,32 @@ function ownEnvironment({ environment, profileFlag, skew }: ProviderContext): Id
   return profileFlag === undefined ? fromEnvironment(environment, skew.nowMs()) : undefined;
 }
 
-async function fromProfile(context: ProviderContext): Promise<Identity | undefined> {
-  const plan = planOf(context.profiles);
-  return plan && follow(plan, context);
+async function profile(context: ProviderContext): Promise<Identity | undefined> {
+  const { isEmpty, isExplicit } = context.profiles;
+  if (isEmpty && !isExplicit) return undefined;
+  const { fromProfile } = await import('./profile.ts');
+  return fromProfile(context);
 }
 
-/** As EKS sets it up for a service account. */
-async function fromWebIdentity(context: ProviderContext): Promise<Identity | undefined> {
-  const [tokenFile, roleArn, sessionName] = [
-    'AWS_WEB_IDENTITY_TOKEN_FILE',
-    'AWS_ROLE_ARN',
-    'AWS_ROLE_SESSION_NAME',
-  ].map((name) => given(context.environment, name));
-  if (tokenFile === undefined || context.profileFlag !== undefined) return undefined;
-  if (roleArn === undefined)
-    throw new ConfigError('AWS_WEB_IDENTITY_TOKEN_FILE', 'needs AWS_ROLE_ARN');
-  const provided = await assumeByToken(context, { roleArn, sessionName }, tokenFile);
-  return { ...provided, provider: `web identity for ${roleArn}`, isManaged: true };
+async function webIdentity(context: ProviderContext): Promise<Identity | undefined> {
+  const { environment, profileFlag } = context;
+  const isSet = given(environment, 'AWS_WEB_IDENTITY_TOKEN_FILE') !== undefined;
+  if (!isSet || profileFlag !== undefined) return undefined;
+  const { fromWebIdentity } = await import('./web.ts');
+  return fromWebIdentity(context);
 }
 
-async function follow({ base, roles }: Plan, context: ProviderContext): Promise<Identity> {
-  let identity = await fromBase(base, context);
-  for (const role of roles) {
-    const provided = await assumeRole(context, role, identity);
-    const provider = `${identity.provider} → ${role.roleArn}`;
-    identity = { ...provided, provider, isManaged: true };
-  }
-  return identity;
+async function container(context: ProviderContext): Promise<Identity | undefined> {
+  const names = [
+    'AWS_CONTAINER_CREDENTIALS_RELATIVE_URI',
+    'AWS_CONTAINER_CREDENTIALS_FULL_URI',
+  ] as const;
+  if (names.every((name) => given(context.environment, name) === undefined)) return undefined;
+  const { fromContainer } = await import('./container.ts');
+  return fromContainer(context);
 }
 
-async function fromBase(base: Base, context: ProviderContext): Promise<Identity> {
-  const provider = `profile ${context.profiles.name}`;
-  const as = (provided: Provided, more: Partial<Identity> = {}): Identity => ({
-    ...provided,
-    provider,
-    isManaged: false,
-    ...more,
-  });
-  switch (base.kind) {
-    case 'keys':
-      return as(base.credentials);
-    case 'named':
-      return fromNamed(base.source, context);
-    case 'web':
-      return as(await assumeByToken(context, base.role, base.tokenFile), {
-        provider: `${provider}, web identity for ${base.role.roleArn}`,
-        isManaged: true,
-      });
-    case 'sso':
-      return as(await fromSso(context, base), { provider: `${provider} by SSO`, isManaged: true });
-    case 'login':
-      return as(fromLogin(context, base.session), { provider: `${provider} by aws login` });
-    case 'process': {
-      const provided = await fromProcess(context, base.command);
-      return as(provided, { provider: `${provider} by its process`, isLasting: true });
-    }
-  }
-}
-
-/** A source that a profile names must deliver. */
-async function fromNamed(source: NamedSource, context: ProviderContext): Promise<Identity> {
-  const named = {
-    Environment: () => fromEnvironment(context.environment, context.skew.nowMs()),
-    EcsContainer: () => fromContainer(context),
-    Ec2InstanceMetadata: () => fromInstance(context),
-  };
-  const identity = await named[source]();
-  if (identity !== undefined) return identity;
-  throw new NoDataError(`profile ${context.profiles.name}: credential_source ${source} has none`);
+async function instance(context: ProviderContext): Promise<Identity | undefined> {
+  const { fromInstance } = await import('./instance.ts');
+  return fromInstance(context);
 }
