@@ -235,7 +235,11 @@ class Labels {
     let label = gridMs === 0 ? startMs : gridOf(startMs, gridMs);
     while (this.#taken.some(({ from, to }) => label >= from && label <= to)) label += SECOND_MS;
     const newest = this.#taken.at(-1);
-    if (newest !== undefined && label > newest.to && label - newest.to <= Math.max(gridMs, SECOND_MS) * 2) {
+    if (
+      newest !== undefined &&
+      label > newest.to &&
+      label - newest.to <= Math.max(gridMs, SECOND_MS) * 2
+    ) {
       newest.to = label;
     } else this.#taken.push({ from: label, to: label });
     return label;

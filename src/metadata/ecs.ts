@@ -1,5 +1,12 @@
 import { NoDataError } from '../errors.ts';
 import type { HttpClient } from '../net/http.ts';
+import {
+  isFields as isJson,
+  type Fields as Json,
+  parseFields,
+  textOf as text,
+  within,
+} from './json.ts';
 
 /** A container of a task, as `/task` describes it. */
 export interface TaskContainer {
@@ -63,10 +70,10 @@ const TIMEOUT_MS = 1000;
 const MEBIBYTE = 1024 * 1024;
 const OK = 200;
 
-/** @param base the value of ECS_CONTAINER_METADATA_URI_V4 */
+/** @param base the value of ECS_CONTAINER_METADATA_URI_V4, or of the older one without the ending */
 export function openTaskMetadata(base: string, http: HttpClient): TaskMetadata {
   const get = async (path: string, signal: AbortSignal): Promise<Json> => {
-    const url = new URL(base.replace(/\/$/, '') + path);
+    const url = urlOf(base.replace(/\/$/, '') + path);
     const headers = { accept: 'application/json' };
     const { status, body } = await http.send({
       method: 'GET',
@@ -77,7 +84,9 @@ export function openTaskMetadata(base: string, http: HttpClient): TaskMetadata {
       signal,
     });
     if (status !== OK) throw new NoDataError(`task metadata ${path || '/'}: HTTP ${status}`);
-    return parseJson(body, path);
+    const fields = parseFields(body);
+    if (fields === undefined) throw new NoDataError(`task metadata ${path || '/'}: no JSON object`);
+    return fields;
   };
   return {
     task: async (signal) => toTask(await get('/task', signal)),
@@ -92,21 +101,14 @@ export function openTaskMetadata(base: string, http: HttpClient): TaskMetadata {
   };
 }
 
-type Json = { readonly [name: string]: unknown };
-
-function isJson(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null;
-}
-
-/** @throws NoDataError where the body is no JSON object */
-function parseJson(body: string, path: string): Json {
+/** @throws NoDataError where the variable holds no URL */
+function urlOf(text: string): URL {
   try {
-    const value: unknown = JSON.parse(body);
-    if (isJson(value)) return value;
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
+    return new URL(text);
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause;
+    throw new NoDataError('the task metadata’s variable holds no URL', { cause });
   }
-  throw new NoDataError(`task metadata ${path || '/'}: no JSON object`);
 }
 
 function toTask(json: Json): Task {
@@ -158,7 +160,9 @@ function toStats(id: string, json: Json): ContainerStats | undefined {
   };
 }
 
-function toMemory(memory: Json): Pick<ContainerStats, 'memoryUsage' | 'inactiveFile' | 'cache' | 'held'> {
+function toMemory(
+  memory: Json,
+): Pick<ContainerStats, 'memoryUsage' | 'inactiveFile' | 'cache' | 'held'> {
   const details = part(memory, 'stats');
   const first = (...names: readonly string[]): number =>
     names.map((name) => number(details, name)).find((value) => value >= 0) ?? 0;
@@ -193,13 +197,7 @@ function instantOf(text: string): number {
 }
 
 function part(json: Json, name: string): Json {
-  const value = json[name];
-  return isJson(value) ? value : {};
-}
-
-function text(json: Json, name: string): string {
-  const value = json[name];
-  return typeof value === 'string' ? value : '';
+  return within(json, name) ?? {};
 }
 
 function number(json: Json, name: string): number {

@@ -65,9 +65,7 @@ export function coresFit(cores: number, spanMs: number, cpus: number): boolean {
 export function utilization(used: number, cores: number, spanMs: number): number {
   if (used <= cores) return (100 * used) / cores;
   if (used <= cores * (1 + CLOCK_SLACK + REFILL_MS / spanMs)) return 100;
-  throw new NoDataError(
-    `${rounded(used)} cores were in use of ${rounded(cores)}, which cannot be`,
-  );
+  throw new NoDataError(`${rounded(used)} cores were in use of ${rounded(cores)}, which cannot be`);
 }
 
 function rounded(value: number): number {

@@ -10,7 +10,12 @@ const SLACK = 0.05;
  * @param slack how far above the whole (a share of it) is explained
  * @throws NoDataError where the part is more than there is, which no rounding explains
  */
-export function percentOf(part: number, whole: number, what: string, slack: number = SLACK): number {
+export function percentOf(
+  part: number,
+  whole: number,
+  what: string,
+  slack: number = SLACK,
+): number {
   const share = part / whole;
   if (share <= 1) return share < 0 ? 0 : share * 100;
   if (share <= 1 + slack) return 100;

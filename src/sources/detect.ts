@@ -55,7 +55,10 @@ const SIGNS: readonly {
   { weight: 1, find: ownPidNamespace },
   { weight: 1, find: ({ fs }) => MARKER_FILES.find(fs.has) },
   { weight: 1, find: partialMount },
-  { weight: -1, find: ({ fs }) => when(isLink(fs, 'pid', INITIAL_PID), 'the initial PID namespace') },
+  {
+    weight: -1,
+    find: ({ fs }) => when(isLink(fs, 'pid', INITIAL_PID), 'the initial PID namespace'),
+  },
   {
     weight: -1,
     find: ({ fs }) => when(isLink(fs, 'cgroup', INITIAL_CGROUP), 'the initial cgroup namespace'),
@@ -130,7 +133,10 @@ function containedNamespace({ fs, cgroups }: Seen): string | undefined {
 }
 
 function privateNamespace({ fs }: Seen): string | undefined {
-  return when(hasOwnCgroupNamespace(fs) && !hasOwnPidNamespace(fs), 'a cgroup namespace of its own');
+  return when(
+    hasOwnCgroupNamespace(fs) && !hasOwnPidNamespace(fs),
+    'a cgroup namespace of its own',
+  );
 }
 
 function hasLimits(fs: RootFs, { cpu, memory }: Cgroups): boolean {
@@ -165,8 +171,7 @@ export function isAlone(fs: RootFs, folder: string, pid: number): boolean {
   const all = fs.text(`${folder}/cgroup.procs`).split('\n');
   const own = String(pid);
   const others = all.filter((line) => line !== '' && line !== own);
-  const isInit = (other: string): boolean =>
-    SMALL_INITS.has(fs.text(`/proc/${other}/comm`).trim());
+  const isInit = (other: string): boolean => SMALL_INITS.has(fs.text(`/proc/${other}/comm`).trim());
   // With an init system the agent, like all others, sits in a group further down.
   return all.includes(own) && others.every(isInit);
 }

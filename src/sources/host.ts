@@ -41,7 +41,8 @@ export function openHostSource(fs: RootFs, options: SourceOptions): Source {
     {
       cpu: new TicksMeter(fs, machine, options),
       memory: new HostMemoryMeter(fs, machine, options),
-      'held memory': wanted.has('memoryHeld') || wanted.has('memoryHeldShare') ? heldMeter(machine) : undefined,
+      'held memory':
+        wanted.has('memoryHeld') || wanted.has('memoryHeldShare') ? heldMeter(machine) : undefined,
       swap: wanted.has('swap') ? swapMeter(fs) : undefined,
       ...troubleMeters(fs, HOST_TROUBLE, options),
       ...commonMeters(fs, options),

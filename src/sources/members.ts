@@ -79,7 +79,10 @@ export function ownKey(fs: RootFs): string {
 
 /** Whether a member's files can be read now. */
 export function isReadable({ cpu, memory }: Member): boolean {
-  return failureOf(() => cpu.readUsageNs()) === undefined && failureOf(() => memory.readUsed()) === undefined;
+  return (
+    failureOf(() => cpu.readUsageNs()) === undefined &&
+    failureOf(() => memory.readUsed()) === undefined
+  );
 }
 
 function partiesOf(fs: RootFs): Party[] {
@@ -103,7 +106,13 @@ function partiesOf(fs: RootFs): Party[] {
     const home = [...parties.values()].find((party) => isBelow(names, party.names));
     const own = containerOf(names);
     if (home !== undefined && isBelow(own, home.names)) home.pids.push(pid);
-    else parties.set(`hidden:${own.join('/')}`, { key: own.join('/'), pids: [pid], mount: '', names: own });
+    else
+      parties.set(`hidden:${own.join('/')}`, {
+        key: own.join('/'),
+        pids: [pid],
+        mount: '',
+        names: own,
+      });
   }
   return [...parties.values()];
 }

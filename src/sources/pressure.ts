@@ -54,11 +54,7 @@ class PressureMeter implements Meter {
   #stalledUsec = Number.NaN;
   #atMs = Number.NaN;
 
-  constructor(
-    fs: RootFs,
-    series: 'cpuPressure' | 'memoryPressure',
-    path: string | undefined,
-  ) {
+  constructor(fs: RootFs, series: 'cpuPressure' | 'memoryPressure', path: string | undefined) {
     this.#fs = fs;
     this.#series = series;
     this.#path = path;

@@ -160,7 +160,9 @@ async function lookAtTask(options: SelectOptions, description: TaskDescription):
   if (typeof described === 'string') {
     const reason = `task metadata does not answer, so the task around us is unknown: ${described}`;
     if (options.scope !== 'auto' || !description.isGivenUp) return { pending: reason };
-    options.warn(`${reason}; it never answered within two minutes, so the own container is measured`);
+    options.warn(
+      `${reason}; it never answered within two minutes, so the own container is measured`,
+    );
     return { none: reason };
   }
   const { task, ownId } = described;
@@ -214,7 +216,9 @@ function lookAtOwnTask(options: SelectOptions, taskLimits: TaskLimits): Look {
     key: 'task, which is the own container',
     isSettled: !alone,
     ...(alone
-      ? { warning: `${ALONE} The task has no other container (yet): one that starts is measured then.` }
+      ? {
+          warning: `${ALONE} The task has no other container (yet): one that starts is measured then.`,
+        }
       : undefined),
     open: () =>
       openCgroupSource(fs, () => ownCgroups(fs), {

@@ -68,7 +68,8 @@ export function openSiblingSource(fs: RootFs, options: SiblingOptions): Source {
 /** Why some containers cannot be read, and what to do. */
 export function refusalText(hidden: readonly Hidden[], user: string): string {
   const some = hidden.map(({ comm, pid, uid }) => `${comm} (process ${pid}, user ${uid})`);
-  const count = hidden.length === 1 ? '1 other container is' : `${hidden.length} other containers are`;
+  const count =
+    hidden.length === 1 ? '1 other container is' : `${hidden.length} other containers are`;
   return [
     `${count} visible, but user ${user} may not read ${some.join(', ')}:`,
     'run the agent as the same user, or as root with the capability SYS_PTRACE;',

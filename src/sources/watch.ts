@@ -3,7 +3,15 @@ import { ConfigError, NoDataError } from '../errors.ts';
 import type { Figures } from '../metrics/figures.ts';
 import { commonMeters } from './common.ts';
 import { meter, sourceOf } from './meters.ts';
-import { type Found, isFound, type Look, opened, type SelectOptions, type Way, waysTo } from './select.ts';
+import {
+  type Found,
+  isFound,
+  type Look,
+  opened,
+  type SelectOptions,
+  type Way,
+  waysTo,
+} from './select.ts';
 import type { Source } from './source.ts';
 
 /** A possible source, and what became of it. */

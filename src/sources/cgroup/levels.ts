@@ -107,14 +107,24 @@ const WORDS: Readonly<Record<1 | 2, MemoryWords>> = {
     limit: 'memory.limit_in_bytes',
     inactive: ['total_inactive_file ', 'inactive_file '],
     cached: ['total_cache '],
-    held: [['total_rss ', 'rss '], ['total_shmem ', 'shmem ']],
+    held: [
+      ['total_rss ', 'rss '],
+      ['total_shmem ', 'shmem '],
+    ],
   },
   2: {
     current: 'memory.current',
     limit: 'memory.max',
     inactive: ['inactive_file '],
     cached: ['file ', 'slab '],
-    held: [['anon '], ['shmem '], ['slab_unreclaimable '], ['kernel_stack '], ['pagetables '], ['sock ']],
+    held: [
+      ['anon '],
+      ['shmem '],
+      ['slab_unreclaimable '],
+      ['kernel_stack '],
+      ['pagetables '],
+      ['sock '],
+    ],
   },
 };
 
@@ -158,7 +168,8 @@ export class MemoryLevel {
     if (this.#mode === 'usage' || this.lacksStat) return bytes;
     const end = this.#readStat();
     const words = this.#words;
-    const less = this.#mode === 'workingset' ? this.#first(end, words.inactive) : this.#sum(end, words.cached);
+    const less =
+      this.#mode === 'workingset' ? this.#first(end, words.inactive) : this.#sum(end, words.cached);
     return bytes > less ? bytes - less : 0;
   }
 

@@ -90,10 +90,7 @@ class MemoryLimits {
       value: known(level.readLimit()),
       from: `limit of ${shown(level.folder)}`,
     }));
-    this.loads = [
-      { level: own, ...bytes },
-      ...above.filter(({ value }) => Number.isFinite(value)),
-    ];
+    this.loads = [{ level: own, ...bytes }, ...above.filter(({ value }) => Number.isFinite(value))];
   }
 }
 

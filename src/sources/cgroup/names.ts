@@ -13,7 +13,8 @@
  */
 
 const SCOPE = /^(?:docker|libpod|cri-containerd|crio|nerdctl|podman)-(?!conmon).+\.scope$/;
-const BARE = /^(?:libpod|crio)-(?!conmon)[^.]+$|^lxc\.payload\..+$|:(?:docker|cri-containerd|crio|nerdctl):./;
+const BARE =
+  /^(?:libpod|crio)-(?!conmon)[^.]+$|^lxc\.payload\..+$|:(?:docker|cri-containerd|crio|nerdctl):./;
 const ID = /^[0-9a-f]{64}$/;
 /** A folder whose children are containers. */
 const PARENT = /^(?:docker|lxc|lxc\.payload|buildkit|podman|garden)$/;

@@ -1,7 +1,7 @@
 import { NoDataError } from '../../errors.ts';
+import { parseByteLimit } from '../../kernel/limits.ts';
 import type { Figures, Meter } from '../../metrics/figures.ts';
 import { putSpace } from '../../metrics/pressure.ts';
-import { parseByteLimit } from '../../kernel/limits.ts';
 import { readNumber } from '../files.ts';
 import { meter } from '../meters.ts';
 import type { RootFs } from '../rootfs.ts';
