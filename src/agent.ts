@@ -1,17 +1,11 @@
+// Over 200 lines: the loop, and what a window is called, which follow from one clock.
 import type { Clock } from './clock.ts';
 import type { Fields, Log } from './log.ts';
 import { type AggregateOptions, aggregate } from './metrics/aggregate.ts';
-import { derive, latest } from './metrics/derive.ts';
-import {
-  type GroupName,
-  isMissing,
-  type Reading,
-  type Sample,
-  type Series,
-  type Source,
-} from './metrics/reading.ts';
-import { Window } from './metrics/window.ts';
+import { createFigures, type Figures, PLACES, type Series } from './metrics/figures.ts';
+import type { Window } from './metrics/window.ts';
 import type { Outcome, Sink } from './sinks/sink.ts';
+import type { Source } from './sources/source.ts';
 
 /**
  * Readings that lie closer together say little: at 10 ms a tick, 0.5 s on one CPU is 2 % a step, and
@@ -31,22 +25,34 @@ export interface AgentOptions {
   /** Windows end at wall-clock multiples of the period; otherwise one window lasts until the stop. */
   readonly aligned: boolean;
   readonly aggregate: AggregateOptions;
-  /** Sees each sample as it is taken. */
-  readonly onSample?: (sample: Sample, wallMs: number) => void;
+  /** Collects what is published; its other inlets are delivery's own health, and custom metrics. */
+  readonly window: Window;
+  /** Milliseconds since the boot, time of suspension included; NaN where that is not known. */
+  readonly uptimeMs: () => number;
+  /** Sees each sample as it is taken; the figures are the next sample's after that. */
+  readonly onSample?: (figures: Figures, wallMs: number) => void;
 }
 
-/** The loop: reads at each tick, closes a window at each boundary, flushes at the stop. */
+const { cpu: CPU, memory: MEMORY } = PLACES;
+/** A wall clock that differs from the monotonic one by more than this since a window began was set. */
+const STEP_MS = 1000;
+const SECOND_MS = 1000;
+
+/** The loop: measures at each tick, closes a window at each boundary, flushes at the stop. */
 export class Agent {
   readonly #options: AgentOptions;
-  readonly #window = new Window();
+  readonly #figures: Figures = createFigures();
   readonly #leastSpanMs: number;
-  readonly #missing = new Set<GroupName>();
+  readonly #labels = new Labels();
+  readonly #missing = new Map<string, string>();
+  #changes = 0;
+  #scopeNumber = 0;
   #startedMs = 0;
-  #windowStartMs = 0;
-  #before: Reading | undefined;
+  #open: OpenWindow = { monoMs: 0, wallMs: 0, uptimeMs: 0, endMonoMs: 0 };
   #readMs = 0;
   #samples = 0;
-  #lastSample: Sample = {};
+  #cpu = Number.NaN;
+  #memory = Number.NaN;
   #cancelTick: () => void = () => undefined;
   #stopped: Promise<Outcome> | undefined;
 
@@ -59,8 +65,8 @@ export class Agent {
   start(): void {
     const { clock, log, source } = this.#options;
     this.#startedMs = clock.monoMs();
-    this.#openWindow(clock.wallMs());
-    this.#read();
+    this.#openWindow();
+    this.#measure();
     log.info(source.describe());
     this.#schedule();
   }
@@ -77,7 +83,7 @@ export class Agent {
 
   /** Takes a figure that no source reads, into the open window. */
   note(series: Series, value: number): void {
-    this.#window.add(series, value);
+    this.#options.window.add(series, value);
   }
 
   status(): Fields {
@@ -85,9 +91,9 @@ export class Agent {
     return {
       upSeconds: Math.round((clock.monoMs() - this.#startedMs) / 1000),
       samples: this.#samples,
-      samplesInWindow: this.#window.samples,
-      cpuPercent: rounded(this.#lastSample.cpu),
-      memoryPercent: rounded(this.#lastSample.memory),
+      samplesInWindow: this.#options.window.samples,
+      cpuPercent: rounded(this.#cpu),
+      memoryPercent: rounded(this.#memory),
       ...sink.status(),
     };
   }
@@ -102,88 +108,152 @@ export class Agent {
   }
 
   readonly #tick = (): void => {
-    this.#read();
+    this.#sample();
     this.#schedule();
   };
 
-  #read(): void {
-    const { clock, source } = this.#options;
-    const wallMs = clock.wallMs();
-    this.#readMs = clock.monoMs();
-    const reading = source.read(this.#readMs);
-    this.#turn(wallMs);
-    if (this.#before !== undefined) this.#take(derive(this.#before, reading), wallMs);
-    this.#before = latest(this.#before, reading);
-    this.#tellMissing(reading);
+  /** What a tick tells belongs to the window in which it was measured. */
+  #sample(): void {
+    const { clock, onSample, window } = this.#options;
+    this.#measure();
+    if (this.#options.aligned && this.#readMs >= this.#open.endMonoMs) this.#turn();
+    const figures = this.#figures;
+    const cpu = figures[CPU] ?? Number.NaN;
+    const memory = figures[MEMORY] ?? Number.NaN;
+    if (!window.addFigures(figures) && Number.isNaN(cpu) && Number.isNaN(memory)) return;
+    this.#samples += 1;
+    if (!Number.isNaN(cpu)) this.#cpu = cpu;
+    if (!Number.isNaN(memory)) this.#memory = memory;
+    onSample?.(figures, clock.wallMs());
   }
 
-  #take(sample: Sample, wallMs: number): void {
-    if (sample.tick === undefined) return;
-    this.#samples += 1;
-    this.#lastSample = sample;
-    this.#window.addSample(sample);
-    this.#options.onSample?.(sample, wallMs);
+  #measure(): void {
+    const { clock, source } = this.#options;
+    this.#readMs = clock.monoMs();
+    this.#figures.fill(Number.NaN);
+    source.measure(this.#readMs, this.#figures);
+    if (source.changes !== this.#changes) this.#reportAbsent();
+    if (source.scopeNumber !== this.#scopeNumber) this.#changeScope();
+  }
+
+  /** No figure spans two scopes: what the window holds of the scope before is not published. */
+  #changeScope(): void {
+    const { source, window, log } = this.#options;
+    this.#scopeNumber = source.scopeNumber;
+    const { samples } = window;
+    window.clear();
+    log.info('the scope has changed', { scope: source.describe(), samplesDiscarded: samples });
+  }
+
+  #turn(): void {
+    this.#closeWindow(true);
+    this.#openWindow();
+  }
+
+  /** Windows end where the wall clock, as it is now, reaches a multiple of the period. */
+  #openWindow(): void {
+    const { aligned, clock, periodMs, uptimeMs } = this.#options;
+    const [monoMs, wallMs] = [clock.monoMs(), clock.wallMs()];
+    const leftMs = periodMs - (((wallMs % periodMs) + periodMs) % periodMs);
+    const endMonoMs = aligned ? monoMs + leftMs : Number.POSITIVE_INFINITY;
+    this.#open = { monoMs, wallMs, uptimeMs: uptimeMs(), endMonoMs };
+  }
+
+  /** @param isOver whether the period is */
+  #closeWindow(isOver: boolean): void {
+    const { aligned, sink, log, aggregate: how, window, clock, periodMs } = this.#options;
+    const data = aggregate(window, how);
+    const { samples } = window;
+    window.clear();
+    if (data.length === 0) {
+      log.debug('a window without samples, nothing to send');
+      return;
+    }
+    const startMs = this.#labels.take(this.#startWallMs(), aligned ? periodMs : 0);
+    const nowMs = clock.wallMs();
+    const endMs = isOver || (aligned && nowMs > startMs + periodMs) ? startMs + periodMs : nowMs;
+    sink.accept({ startMs, endMs: Math.max(endMs, startMs), samples, data });
   }
 
   /**
-   * Closes the window when its time is over. A clock that was set back a little leaves the window open
-   * until its end comes again, so that its label stays the only one of its kind; set back by more than
-   * that, the labels follow the clock.
+   * When the open window began, by the wall clock as it is now: one that was set was wrong before. A
+   * jump that the time since the boot shares was a suspension, and the clock was right before.
    */
-  #turn(wallMs: number): void {
-    const { aligned, periodMs, log } = this.#options;
-    if (!aligned) return;
-    const endMs = this.#windowStartMs + periodMs;
-    const setBack = wallMs < this.#windowStartMs - periodMs;
-    if (setBack) log.warn('the wall clock was set back; windows follow it');
-    if (wallMs < endMs && !setBack) return;
-    this.#closeWindow(endMs);
-    this.#openWindow(wallMs);
-  }
-
-  #openWindow(wallMs: number): void {
-    const { aligned, periodMs } = this.#options;
-    this.#windowStartMs = aligned ? Math.floor(wallMs / periodMs) * periodMs : wallMs;
-  }
-
-  #closeWindow(endMs: number): void {
-    const { sink, log, aggregate: how } = this.#options;
-    const data = aggregate(this.#window, how);
-    const { samples } = this.#window;
-    this.#window.clear();
-    if (data.length > 0) sink.accept({ startMs: this.#windowStartMs, endMs, samples, data });
-    else log.debug('a window without samples, nothing to send');
+  #startWallMs(): number {
+    const { clock, uptimeMs, log } = this.#options;
+    const { monoMs, wallMs, uptimeMs: uptimeBefore } = this.#open;
+    const lengthMs = clock.monoMs() - monoMs;
+    const stepMs = clock.wallMs() - wallMs - lengthMs;
+    if (Math.abs(stepMs) < STEP_MS) return wallMs;
+    const suspendedMs = uptimeMs() - uptimeBefore - lengthMs;
+    if (Math.abs(stepMs - suspendedMs) < STEP_MS) return wallMs;
+    log.warn('the wall clock was set; windows follow it', { bySeconds: Math.round(stepMs / 1000) });
+    return wallMs + stepMs;
   }
 
   async #finish(deadlineMs: number): Promise<Outcome> {
-    const { clock, periodMs, sink, source } = this.#options;
+    const { clock, sink, source } = this.#options;
     this.#cancelTick();
     const ageMs = clock.monoMs() - this.#readMs;
-    if (ageMs >= this.#leastSpanMs || this.#samples === 0) this.#read();
-    this.#closeWindow(Math.min(clock.wallMs(), this.#windowStartMs + periodMs));
+    if (ageMs >= this.#leastSpanMs || this.#samples === 0) this.#sample();
+    this.#closeWindow(false);
     source.close();
     return sink.flush(deadlineMs);
   }
 
   /** Said once when something can no longer be measured, and once when it can be again. */
-  #tellMissing(reading: Reading): void {
-    let name: GroupName;
-    for (name in reading) {
-      const group = reading[name];
-      if (group === undefined) continue;
-      const wasMissing = this.#missing.size > 0 && this.#missing.has(name);
-      if (isMissing(group) === wasMissing) continue;
-      if (isMissing(group)) {
-        this.#missing.add(name);
-        this.#options.log.warn(`${name} cannot be measured`, { reason: group.missing });
-      } else {
-        this.#missing.delete(name);
-        this.#options.log.warn(`${name} is measured again`);
-      }
+  #reportAbsent(): void {
+    const { source, log } = this.#options;
+    this.#changes = source.changes;
+    for (const [name, reason] of source.absent) {
+      if (!this.#missing.has(name)) log.warn(`${name} cannot be measured`, { reason });
+      this.#missing.set(name, reason);
+    }
+    for (const name of this.#missing.keys()) {
+      if (source.absent.has(name)) continue;
+      this.#missing.delete(name);
+      log.warn(`${name} is measured again`);
     }
   }
 }
 
-function rounded(percent: number | undefined): number | undefined {
-  return percent === undefined ? undefined : Math.round(percent * 100) / 100;
+/** When a window began, by each clock, and when it is to end. */
+interface OpenWindow {
+  readonly monoMs: number;
+  readonly wallMs: number;
+  readonly uptimeMs: number;
+  readonly endMonoMs: number;
+}
+
+/** The labels of windows: on the grid of the period, and none of them twice. */
+class Labels {
+  /** Spans of labels that were given, the newest last: one, but for a clock that was set. */
+  readonly #taken: { from: number; to: number }[] = [];
+
+  /** @param gridMs 0 for none */
+  take(startMs: number, gridMs: number): number {
+    let label = gridMs === 0 ? startMs : gridOf(startMs, gridMs);
+    while (this.#taken.some(({ from, to }) => label >= from && label <= to)) label += SECOND_MS;
+    const newest = this.#taken.at(-1);
+    if (
+      newest !== undefined &&
+      label > newest.to &&
+      label - newest.to <= Math.max(gridMs, SECOND_MS) * 2
+    ) {
+      newest.to = label;
+    } else this.#taken.push({ from: label, to: label });
+    return label;
+  }
+}
+
+/**
+ * The point of the grid that a window belongs to. A clock that is being corrected is a little early or
+ * late, which must not move a window into the one before.
+ */
+function gridOf(startMs: number, gridMs: number): number {
+  return Math.floor((startMs + Math.min(SECOND_MS, gridMs / 4)) / gridMs) * gridMs;
+}
+
+function rounded(percent: number): number | undefined {
+  return Number.isNaN(percent) ? undefined : Math.round(percent * 100) / 100;
 }

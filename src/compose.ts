@@ -1,32 +1,30 @@
 // Over 200 lines: the wiring is to be read in one place.
-import { homedir, platform } from 'node:os';
+import { homedir, platform, uptime } from 'node:os';
 import { Agent } from './agent.ts';
 import type { Aws } from './aws/aws.ts';
-import { type Clock, sleep } from './clock.ts';
+import type { Clock } from './clock.ts';
 import type { Publication } from './cloudwatch/datum.ts';
-import type { Verdict } from './cloudwatch/judge.ts';
 import { MAX_VALUES } from './cloudwatch/limits.ts';
 import type { Post } from './cloudwatch/post.ts';
 import type { Config } from './config/config.ts';
-import type { Environment } from './config/flags.ts';
 import type { Resolve } from './delivery/publications.ts';
 import type { Health } from './delivery/stats.ts';
 import type { Mirrored } from './delivery/store.ts';
-import type { Finding } from './diagnostics/check.ts';
-import { explanation, recordingHost } from './diagnostics/explain.ts';
-import { keyedNumber } from './kernel/text.ts';
+import { type Environment, given } from './environment.ts';
+import { keyedNumber } from './kernel/bytes.ts';
 import type { Log } from './log.ts';
 import { checkTokens, type Facts, isToken, resolveDimensions } from './metadata/dimensions.ts';
 import type { TaskMetadata } from './metadata/ecs.ts';
-import { derive } from './metrics/derive.ts';
-import type { Series } from './metrics/reading.ts';
+import type { Imds } from './metadata/imds.ts';
+import { Window } from './metrics/window.ts';
 import { ConsoleSink, type Lines } from './sinks/console.ts';
 import { lateSink } from './sinks/lazy.ts';
 import type { Sink } from './sinks/sink.ts';
-import type { OwnUse } from './sources/options.ts';
-import { optional } from './sources/readers.ts';
-import { type Host, openHost } from './sources/rootfs.ts';
-import { type SelectOptions, selectSource } from './sources/select.ts';
+import { optional } from './sources/meters.ts';
+import type { SelfUsage } from './sources/options.ts';
+import { openRootFs, type RootFs } from './sources/rootfs.ts';
+import type { SelectOptions } from './sources/select.ts';
+import { watchSource } from './sources/watch.ts';
 import type { Spool } from './spool/spool.ts';
 import { VERSION } from './version.ts';
 
@@ -36,11 +34,13 @@ export interface World {
   readonly platform: string;
   readonly hostname: string;
   readonly pid: number;
+  /** The user's number; a question mark where there is none. */
+  readonly user: string;
   readonly clock: Clock;
   readonly log: Log;
   readonly random: () => number;
   /** CPU time and resident memory of this process. */
-  readonly ownUse: () => Omit<OwnUse, 'anonymousBytes'>;
+  readonly selfUsage: () => Omit<SelfUsage, 'anonymousBytes'>;
   /** Standard output. */
   readonly lines: Lines;
   /** For the user agent: `nodejs/v24.1.0 linux/x64`. */
@@ -48,8 +48,6 @@ export interface World {
 }
 
 const KIB = 1024;
-/** Long enough for a CPU figure, and for one answer of the task metadata endpoint. */
-const EXPLAIN_SPAN_MS = 1000;
 
 /**
  * The only wiring. The agent that comes out has not begun yet.
@@ -59,8 +57,8 @@ const EXPLAIN_SPAN_MS = 1000;
 export async function compose(config: Config, world: World): Promise<Agent> {
   const { clock, log, lines } = world;
   checkTokens(config.dimensions, world.environment);
-  const host = openHost(config.root);
-  const { source } = await selectSource(selectOptions(config, world, host));
+  const source = await watchSource(selectOptions(config, world, openRootFs(config.root)));
+  const window = new Window(config.metrics.map(({ series }) => series));
   const publication: Publication = {
     namespace: config.namespace,
     dimensions: config.dimensions,
@@ -73,6 +71,8 @@ export async function compose(config: Config, world: World): Promise<Agent> {
     intervalMs: config.intervalMs,
     periodMs: config.periodMs,
     aligned: !config.once,
+    window,
+    uptimeMs: () => uptime() * 1000,
     aggregate: {
       metrics: config.metrics,
       statistics: config.statistics,
@@ -81,105 +81,66 @@ export async function compose(config: Config, world: World): Promise<Agent> {
     },
   };
   if (!config.dryRun) {
-    const wanted = new Set<Series>(config.metrics.map(({ series }) => series));
-    const health: Health = (series, value) => {
-      if (wanted.has(series)) agent.note(series, value);
-    };
-    const sink = cloudwatchSink(config, publication, world, health);
-    const agent = new Agent({ ...common, sink });
-    return agent;
+    const health: Health = (series, value) => window.add(series, value);
+    return new Agent({ ...common, sink: cloudwatchSink(config, publication, world, health) });
   }
   const percentScale = config.compatFraction ? 100 : 1;
   const sink = new ConsoleSink({ publication, format: config.logFormat, percentScale, lines });
-  return new Agent({ ...common, sink, onSample: (sample, wallMs) => sink.sample(sample, wallMs) });
+  return new Agent({ ...common, sink, onSample: sink.sample });
 }
 
 /** What `--explain` prints: every source that could be, what it read, and the figures. */
 export async function explain(config: Config, world: World): Promise<string> {
-  const { clock } = world;
-  const host = recordingHost(openHost(config.root));
-  const { source, candidates } = await selectSource({
-    ...selectOptions(config, world, host),
-    tryAll: true,
-    onTry: host.begin,
-  });
-  const { signal } = new AbortController();
-  host.begin('reading');
-  // What is polled has its first answer by then, and hands over the reading before it.
-  await sleep(clock, EXPLAIN_SPAN_MS, signal);
-  const before = source.read(clock.monoMs());
-  await sleep(clock, EXPLAIN_SPAN_MS, signal);
-  const now = source.read(clock.monoMs());
-  const sample = derive(before, now);
-  const figures = Object.fromEntries(
-    config.metrics.map(({ name, series }) => [name, rounded(sample[series])]),
-  );
-  source.close();
-  return explanation(candidates, host.seen, [before, now], figures, config.logFormat);
+  const { explainSource } = await import('./diagnostics/explain.ts');
+  const options = selectOptions(config, world, openRootFs(config.root));
+  return explainSource(options, config.metrics, config.logFormat);
 }
 
-function rounded(value: number | undefined): number | undefined {
-  return value === undefined ? undefined : Math.round(value * 100) / 100;
-}
-
-function selectOptions(config: Config, world: World, host: Host): SelectOptions {
+function selectOptions(config: Config, world: World, fs: RootFs): SelectOptions {
   const isOwnRoot = config.root === '/';
   return {
     ...config,
-    host,
+    fs,
     clock: world.clock,
     platform: isOwnRoot ? world.platform : 'linux',
     own: isOwnRoot ? world : undefined,
     metadata: isOwnRoot ? taskMetadata(world) : () => Promise.resolve(undefined),
     warn: world.log.warn,
     wanted: new Set(config.metrics.map(({ series }) => series)),
-    ownUse: ownUse(world, isOwnRoot ? host : undefined),
+    selfUsage: selfUsage(world, isOwnRoot ? fs : undefined),
   };
 }
 
 /** The agent's own process is here, whichever root is read. */
-function ownUse(world: World, ownHost: Host | undefined): () => OwnUse {
-  const status = (ownHost ?? openHost('/')).file('/proc/self/status');
+function selfUsage(world: World, ownRoot: RootFs | undefined): () => SelfUsage {
+  const fs = ownRoot ?? openRootFs('/');
+  const status = fs.file('/proc/self/status');
   return () => ({
-    ...world.ownUse(),
+    ...world.selfUsage(),
     get anonymousBytes() {
-      return (
-        keyedNumber(
-          optional(() => status.read(), ''),
-          'RssAnon:',
-        ) * KIB
-      );
+      const end = optional(() => status.whole(), 0);
+      return keyedNumber(fs.buffer, end, 'RssAnon:') * KIB;
     },
   });
 }
 
-function taskMetadata({ environment }: World): () => Promise<TaskMetadata | undefined> {
-  let opened: Promise<TaskMetadata> | undefined;
-  return async () => {
-    const base = environment['ECS_CONTAINER_METADATA_URI_V4']?.trim() ?? '';
-    if (base === '') return undefined;
-    opened ??= (async () => {
-      const { openTaskMetadata } = await import('./metadata/ecs.ts');
-      const { createHttpClient } = await import('./net/http.ts');
-      return openTaskMetadata(base, createHttpClient());
-    })();
-    return opened;
+/** Opened once, however many ask for it; nothing outside of an ECS task. */
+const opened = new WeakMap<World, Promise<TaskMetadata | undefined>>();
+
+function taskMetadata(world: World): () => Promise<TaskMetadata | undefined> {
+  return () => {
+    const metadata = opened.get(world) ?? openMetadata(world);
+    opened.set(world, metadata);
+    return metadata;
   };
 }
 
-function facts(world: World): Facts {
-  const { environment, hostname, clock } = world;
-  return {
-    environment,
-    hostname,
-    metadata: taskMetadata(world),
-    imds: async () => {
-      const { createImds, imdsSettings } = await import('./metadata/imds.ts');
-      const { createHttpClient } = await import('./net/http.ts');
-      const settings = imdsSettings((variable) => environment[variable]?.trim() || undefined);
-      return createImds(settings, createHttpClient(), clock);
-    },
-  };
+async function openMetadata({ environment }: World): Promise<TaskMetadata | undefined> {
+  const base = given(environment, 'ECS_CONTAINER_METADATA_URI_V4');
+  if (base === undefined) return undefined;
+  const { openTaskMetadata } = await import('./metadata/ecs.ts');
+  const { createHttpClient } = await import('./net/http.ts');
+  return openTaskMetadata(base, createHttpClient());
 }
 
 /**
@@ -203,7 +164,7 @@ function cloudwatchSink(
       periodMs: config.periodMs,
       jitterMs: config.jitterMs,
       bufferBytes: config.bufferBytes,
-      resolve: resolver(world),
+      resolve: resolver(world, aws),
       prepare: async (signal) => {
         const { region, endpoint, credentials } = await aws.locate(signal);
         const { provider } = await credentials.resolve(signal);
@@ -224,8 +185,10 @@ function cloudwatchSink(
   return lateSink(loading, clock);
 }
 
-function resolver(world: World): Resolve {
-  const asked = facts(world);
+function resolver(world: World, aws: Aws): Resolve {
+  const { environment, hostname } = world;
+  const imds: Imds = { get: async (path, signal) => aws.context(signal).imds.get(path, signal) };
+  const asked: Facts = { environment, hostname, metadata: taskMetadata(world), imds };
   return async (dimensions, signal) =>
     dimensions.some(({ Value }) => isToken(Value))
       ? resolveDimensions(dimensions, asked, signal)
@@ -275,31 +238,21 @@ async function poster(world: World, aws: Aws): Promise<Post> {
  * @returns the exit code
  * @throws ConfigError where the settings do not fit this place
  */
-export async function runCheck(config: Config, world: World): Promise<number> {
+export async function check(config: Config, world: World): Promise<number> {
   const { clock, lines } = world;
   checkTokens(config.dimensions, world.environment);
-  const host = openHost(config.root);
-  const { source } = await selectSource(selectOptions(config, world, host));
+  const source = await watchSource(selectOptions(config, world, openRootFs(config.root)));
   const aws = await openAws(config, world);
-  const post = await poster(world, aws);
-  const { check, checkDatum, findingLines } = await import('./diagnostics/check.ts');
-  const { unready } = await import('./cloudwatch/judge.ts');
-  const say = (finding: Finding): void => {
-    lines.write(findingLines(finding, config.logFormat));
-  };
-  const publish = async (): Promise<Verdict> => {
-    const { signal } = new AbortController();
-    try {
-      const dimensions = await resolver(world)(config.dimensions, signal);
-      return await checkDatum(post, config.namespace, dimensions, clock);
-    } catch (error) {
-      return unready(error);
-    }
+  const { runCheck } = await import('./diagnostics/check.ts');
+  const write = (line: string): void => {
+    lines.write(line);
   };
   try {
-    const asked = config.checkPublish ? publish : undefined;
-    const exit = await check({ aws, clock, publish: asked, say });
-    say({ mark: 'ok', what: 'source', text: source.describe() });
+    const post = await poster(world, aws);
+    const resolve = (signal: AbortSignal) => resolver(world, aws)(config.dimensions, signal);
+    const { namespace, checkPublish: isPublishing, logFormat: format } = config;
+    const how = { aws, clock, post, resolve, isPublishing, namespace, format, write };
+    const exit = await runCheck({ ...how, source: source.describe() });
     if (config.explain) lines.write(await explain(config, world));
     return exit;
   } finally {

@@ -84,3 +84,12 @@ export function codeOf(thrown: unknown): string | undefined {
   if (!(thrown instanceof Error) || !('code' in thrown)) return undefined;
   return typeof thrown.code === 'string' ? thrown.code : undefined;
 }
+
+/** Node's own code for what its permission model does not allow. */
+const NOT_PERMITTED = 'ERR_ACCESS_DENIED';
+
+/** The code where the operating system refused; nothing for a fault of the program (`ERR_…`). */
+export function systemCodeOf(thrown: unknown): string | undefined {
+  const code = codeOf(thrown);
+  return code?.startsWith('ERR_') === true && code !== NOT_PERMITTED ? undefined : code;
+}

@@ -2,9 +2,10 @@
 import { hostname } from 'node:os';
 import type { Agent } from './agent.ts';
 import { systemClock } from './clock.ts';
-import { compose, explain, runCheck, type World } from './compose.ts';
-import { type Command, type Config, FLAGS, parseCommand } from './config/config.ts';
-import { helpLines, strayTwins } from './config/flags.ts';
+import { check, compose, explain, type World } from './compose.ts';
+import { type Command, type Config, parseCommand } from './config/config.ts';
+import { helpLines, unknownVariables } from './config/flags.ts';
+import { FLAGS } from './config/table.ts';
 import { ConfigError, codeOf, reasonOf } from './errors.ts';
 import { createLog, type Log } from './log.ts';
 import { linesTo } from './sinks/lines.ts';
@@ -47,7 +48,7 @@ async function main(): Promise<void> {
   const command: Command = parseCommand(process.argv.slice(2), process.env);
   if (command === 'help') process.stdout.write(HELP);
   else if (command === 'version') process.stdout.write(`${VERSION}\n`);
-  else if (command.check) await look(command, worldOf(command));
+  else if (command.check) await checkAndExit(command, worldOf(command));
   else if (command.explain) {
     process.stdout.write(`${await explain(command, worldOf(command))}\n`);
     process.exit(EXIT.flushed);
@@ -55,8 +56,8 @@ async function main(): Promise<void> {
 }
 
 /** `--check` */
-async function look(config: Config, world: World): Promise<void> {
-  const code = await runCheck(config, world);
+async function checkAndExit(config: Config, world: World): Promise<void> {
+  const code = await check(config, world);
   const deadlineMs = clock.monoMs() + config.flushTimeoutMs;
   await Promise.all([world.lines.drained(deadlineMs), stderr.drained(deadlineMs)]);
   process.exit(code);
@@ -66,7 +67,7 @@ async function look(config: Config, world: World): Promise<void> {
 async function run(config: Config): Promise<void> {
   const world = worldOf(config);
   const { log } = world;
-  for (const name of strayTwins(FLAGS, process.env)) {
+  for (const name of unknownVariables(FLAGS, process.env)) {
     log.warn('a variable looks like a setting and is none', { name });
   }
   const composing = compose(config, world);
@@ -94,7 +95,8 @@ function worldOf(config: Config): World {
     clock,
     log: logAt(config, config.logLevel),
     random: Math.random,
-    ownUse: () => {
+    user: String(process.getuid?.() ?? '?'),
+    selfUsage: () => {
       const { user, system } = process.cpuUsage();
       return { cpuUsec: user + system, residentBytes: process.memoryUsage.rss() };
     },

@@ -1,5 +1,5 @@
 import type { HttpAnswer } from '../net/http.ts';
-import { foreignCode } from './redact.ts';
+import { redactCode } from './redact.ts';
 
 /** What the service said, as far as it is needed. */
 export interface Answer {
@@ -33,7 +33,7 @@ export function parseAnswer(body: string): Answer {
     root: opened !== undefined && opened === closed ? opened : '',
     code: shortElement(body, 'Code'),
     message: shortElement(body, 'Message'),
-    requestId: foreignCode(shortElement(body, 'RequestId') || shortElement(body, 'RequestID')),
+    requestId: redactCode(shortElement(body, 'RequestId') || shortElement(body, 'RequestID')),
   };
 }
 
@@ -44,7 +44,7 @@ export function parseAnswer(body: string): Answer {
 export function errorCode({ body, headers }: HttpAnswer): string {
   const header = headers['x-amzn-errortype'] ?? headers['x-amzn-query-error'] ?? '';
   const text = (shortElement(body, 'Code') || String(header)).replace(/^[^#]*#|[:;].*$/g, '');
-  return foreignCode(text);
+  return redactCode(text);
 }
 
 /** The text of the first element of that name; empty where there is none. */

@@ -3,12 +3,12 @@ import type { Clock } from '../clock.ts';
 import { nameOf, type Setting } from '../environment.ts';
 import { ConfigError, reasonOf } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { createImds, type Imds, imdsSettings } from '../metadata/imds.ts';
+import type { Imds } from '../metadata/imds.ts';
 import { createHttpClient, type HttpClient, type HttpOptions } from '../net/http.ts';
 import { routeBy } from '../net/proxy.ts';
-import type { Line } from './call.ts';
-import { provide } from './credentials/chain.ts';
-import type { Means } from './credentials/context.ts';
+import type { Transport } from './call.ts';
+import { resolveChain } from './credentials/chain.ts';
+import type { ProviderContext } from './credentials/context.ts';
 import type { CredentialSource, Identity, Origin } from './credentials/identity.ts';
 import { createRefresh } from './credentials/refresh.ts';
 import { configuredEndpoint } from './endpoint.ts';
@@ -34,7 +34,7 @@ export interface AwsOptions {
 }
 
 /** Where CloudWatch is, and over which line. */
-export interface Place extends Line {
+export interface Destination extends Transport {
   readonly region: Region;
   readonly endpoint: URL;
   readonly credentials: CredentialSource;
@@ -44,9 +44,9 @@ export interface Place extends Line {
 /** All that a call to AWS needs, found out when the first one is made, and as late as that. */
 export interface Aws {
   /** Finds what is not yet found. @throws as {@link findRegion}, {@link configuredEndpoint} do */
-  locate(signal: AbortSignal): Promise<Place>;
-  /** The means by which providers work, now. @throws ConfigError, ParseError for broken files */
-  means(signal: AbortSignal): Means;
+  locate(signal: AbortSignal): Promise<Destination>;
+  /** What providers work with, now. @throws ConfigError, ParseError for broken files */
+  context(signal: AbortSignal): ProviderContext;
   readonly credentials: CredentialSource;
   readonly skew: Skew;
   close(): void;
@@ -64,7 +64,7 @@ export function createAws(options: AwsOptions): Aws {
   let http: HttpClient | undefined;
   let imds: { key: string; service: Imds } | undefined;
   let region: Region | undefined;
-  let place: Place | undefined;
+  let destination: Destination | undefined;
   let origin: Origin | undefined;
 
   function readProfiles(): Profiles {
@@ -88,19 +88,22 @@ export function createAws(options: AwsOptions): Aws {
   }
 
   /** Kept with its token as long as the settings stay as they are. */
-  function metadata(setting: Setting, over: HttpClient): Imds {
+  async function metadata(setting: Setting, over: HttpClient): Promise<Imds> {
+    const { createImds, imdsSettings } = await import('../metadata/imds.ts');
     const settings = imdsSettings(setting);
     const key = JSON.stringify(settings);
     if (imds?.key !== key) imds = { key, service: createImds(settings, over, clock) };
     return imds.service;
   }
 
-  function means(signal: AbortSignal): Means {
+  function context(signal: AbortSignal): ProviderContext {
     const profiles = readProfiles();
     const { setting } = profiles;
     const over = client(setting);
     // Asked for, and its settings judged, only where nothing before it has what is looked for.
-    const service: Imds = { get: async (path, one) => metadata(setting, over).get(path, one) };
+    const service: Imds = {
+      get: async (path, one) => (await metadata(setting, over)).get(path, one),
+    };
     return {
       environment,
       home,
@@ -123,7 +126,7 @@ export function createAws(options: AwsOptions): Aws {
   }
 
   const load = async (signal: AbortSignal): Promise<Identity> => {
-    const identity = await provide(means(signal), origin);
+    const identity = await resolveChain(context(signal), origin);
     origin = identity.origin;
     return identity;
   };
@@ -142,16 +145,16 @@ export function createAws(options: AwsOptions): Aws {
   return {
     skew,
     credentials,
-    means,
+    context,
     async locate(signal) {
-      if (place !== undefined) return place;
-      const { http: over, endpoints, region: find, profiles } = means(signal);
+      if (destination !== undefined) return destination;
+      const { http: over, endpoints, region: find, profiles } = context(signal);
       const found = await find();
       const by = { ...endpoints, flag: flags.endpoint };
       const endpoint = configuredEndpoint('monitoring', found.name, found.isFips, by);
       const { setting } = profiles;
       const here = { region: found, endpoint, credentials, setting, http: over, clock, skew };
-      place = here;
+      destination = here;
       return here;
     },
     close: () => http?.close(),

@@ -7,7 +7,7 @@ import { signedHeaders } from './sign.ts';
 import type { Skew } from './skew.ts';
 
 /** What every call needs. */
-export interface Line {
+export interface Transport {
   readonly http: HttpClient;
   readonly clock: Clock;
   readonly skew: Skew;
@@ -43,14 +43,14 @@ const SKEW = new Set([
  *
  * @throws Error with a code where no whole answer came
  */
-export async function call(line: Line, one: Call): Promise<HttpAnswer> {
-  const first = await attempt(line, one);
+export async function call(transport: Transport, one: Call): Promise<HttpAnswer> {
+  const first = await attempt(transport, one);
   const isSkewed = first.isOff && first.answer.status >= 400 && SKEW.has(errorCode(first.answer));
-  return isSkewed ? (await attempt(line, one)).answer : first.answer;
+  return isSkewed ? (await attempt(transport, one)).answer : first.answer;
 }
 
 async function attempt(
-  { http, clock, skew }: Line,
+  { http, clock, skew }: Transport,
   one: Call,
 ): Promise<{ answer: HttpAnswer; isOff: boolean }> {
   const { service, region, url, credentials, timeoutMs, signal } = one;
@@ -65,7 +65,7 @@ async function attempt(
 }
 
 /** Says of a failure who it was that did not answer. What a person has to set is said as it is. */
-export function silent(who: string): (error: unknown) => never {
+export function namingPeer(who: string): (error: unknown) => never {
   return (error) => {
     if (error instanceof ConfigError) throw error;
     throw failure(codeOf(error) ?? 'NetworkFailure', `${who}: ${reasonOf(error)}`, error);
@@ -73,7 +73,7 @@ export function silent(who: string): (error: unknown) => never {
 }
 
 /** Runs `one` up to `tries` times, as long as what it throws may pass: the network, or a busy service. */
-export async function persist<T>(
+export async function retry<T>(
   clock: Clock,
   signal: AbortSignal,
   tries: number,
@@ -92,7 +92,7 @@ export async function persist<T>(
 }
 
 /** What `work` gives, or what there was before when one's own patience ends; the work itself goes on. */
-export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal, before?: T): Promise<T> {
+export function abortable<T>(work: Promise<T>, signal: AbortSignal, before?: T): Promise<T> {
   return new Promise((resolve, reject) => {
     const leave = (): void => {
       if (before === undefined) reject(failure('PENDING', 'it took too long to find out'));

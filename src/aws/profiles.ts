@@ -1,10 +1,8 @@
 import { posix, win32 } from 'node:path';
-import type { Setting } from '../environment.ts';
+import { type Environment, given, type Setting } from '../environment.ts';
 import { ConfigError, codeOf } from '../errors.ts';
 import { readText } from './files.ts';
 import { nested, parseIni, type Section, type Sections } from './ini.ts';
-
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Where files are looked for. */
 export interface Home {
@@ -30,11 +28,6 @@ export interface Profiles {
   service(id: string, key: string): string | undefined;
   /** What is wrong but not so wrong as to stop. */
   readonly warnings: readonly string[];
-}
-
-/** The variable's text; a blank one counts as unset. */
-export function given(environment: Environment, name: string): string | undefined {
-  return environment[name]?.trim() || undefined;
 }
 
 /** @see https://docs.aws.amazon.com/sdkref/latest/guide/file-location.html */

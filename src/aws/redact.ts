@@ -11,12 +11,12 @@ const TELLING = 16;
 type Secrets = readonly (string | undefined)[];
 
 /** A code of an answer: one word of a sane length. */
-export function foreignCode(text: string): string {
+export function redactCode(text: string): string {
   return text.replace(/[^\w.-]/g, '').slice(0, LONGEST_CODE);
 }
 
 /** One line without anything that looks like a secret: some servers repeat the token that they refuse. */
-export function foreignText(text: string, secrets: Secrets = []): string {
+export function redactText(text: string, secrets: Secrets = []): string {
   return without(secrets, lineOf(text.slice(0, 2 * LONGEST_TEXT)))
     .replace(/[\w+/=.~-]{16,}/g, '…')
     .slice(0, LONGEST_TEXT);
@@ -26,7 +26,7 @@ export function foreignText(text: string, secrets: Secrets = []): string {
  * One line of a service that names roles and metrics, which are to stay: without the secrets that are
  * known, named ones (`Signature=…`), key ids, and runs that only a key or a token has.
  */
-export function foreignSentence(text: string, secrets: Secrets = []): string {
+export function redactSentence(text: string, secrets: Secrets = []): string {
   const line = without(secrets, lineOf(text.slice(0, MOST_READ)))
     .replace(
       /([\w-]*(?:authorization|cookie|credential|password|secret|signature|token)["']?\s*[:=]\s*["']?)[^\s"',;&<]+/gi,

@@ -1,9 +1,8 @@
 import type { Setting } from '../environment.ts';
 import { AwsError, ConfigError, codeOf, NoDataError, shownText } from '../errors.ts';
 import type { Imds } from '../metadata/imds.ts';
+import { parseFields, textOf } from '../metadata/json.ts';
 import type { HttpClient } from '../net/http.ts';
-import { localUrl } from './credentials/container.ts';
-import { parseFields, textOf } from './credentials/json.ts';
 import { isRegion } from './endpoint.ts';
 
 export interface Region {
@@ -14,7 +13,7 @@ export interface Region {
   readonly from: string;
 }
 
-export interface RegionMeans {
+export interface RegionContext {
   readonly setting: Setting;
   readonly http: HttpClient;
   readonly imds: Imds;
@@ -22,23 +21,25 @@ export interface RegionMeans {
 }
 
 const METADATA = 'ECS_CONTAINER_METADATA_URI';
-const ECS_MS = 2000;
 
 /**
  * The region by flag, variables, profile, ECS, EC2.
  *
  * @throws ConfigError where one is given that is none; NoDataError where there is none at all
  */
-export async function findRegion(flag: string | undefined, means: RegionMeans): Promise<Region> {
-  const { setting } = means;
+export async function findRegion(
+  flag: string | undefined,
+  context: RegionContext,
+): Promise<Region> {
+  const { setting } = context;
   type Find = () => Promise<string | undefined> | string | undefined;
   const places: [from: string, find: Find, isAsked?: boolean][] = [
     ['--region', () => flag],
     ['AWS_REGION', () => setting('AWS_REGION')],
     ['AWS_DEFAULT_REGION', () => setting('AWS_DEFAULT_REGION')],
     ['the profile', () => setting('', 'region')],
-    ['the ECS task', () => fromTask(means), true],
-    ['instance metadata', () => fromInstance(means), true],
+    ['the ECS task', () => fromTask(context), true],
+    ['instance metadata', () => fromInstance(context), true],
   ];
   for (const [from, find, isAsked = false] of places) {
     const text = await find();
@@ -66,22 +67,20 @@ function checked(text: string, from: string): Region {
 }
 
 /** ECS sets AWS_REGION itself, except its older agents. */
-async function fromTask({ setting, http, signal }: RegionMeans): Promise<string | undefined> {
+async function fromTask({ setting, http, signal }: RegionContext): Promise<string | undefined> {
   const uri = setting(`${METADATA}_V4`) ?? setting(METADATA);
   if (uri === undefined) return undefined;
-  const url = localUrl(`${uri}/task`, METADATA);
+  const { openTaskMetadata } = await import('../metadata/ecs.ts');
   try {
-    const request = { method: 'GET', url, headers: {}, timeoutMs: ECS_MS, direct: true } as const;
-    const { status, body } = await http.send({ ...request, signal });
-    const arn = status === 200 ? textOf(parseFields(body), 'TaskARN') : '';
+    const { arn } = await openTaskMetadata(uri, http).task(signal);
     return arn.split(':')[3] || undefined;
   } catch (error) {
-    if (codeOf(error) === undefined) throw error;
+    if (!(error instanceof NoDataError) && codeOf(error) === undefined) throw error;
     return undefined;
   }
 }
 
-async function fromInstance({ imds, signal }: RegionMeans): Promise<string | undefined> {
+async function fromInstance({ imds, signal }: RegionContext): Promise<string | undefined> {
   try {
     const region = await imds.get('/latest/meta-data/placement/region', signal);
     if (region !== undefined) return region;

@@ -1,5 +1,5 @@
 import { errorCode, parseAnswer } from '../aws/answer.ts';
-import { foreignSentence } from '../aws/redact.ts';
+import { redactSentence } from '../aws/redact.ts';
 import { ConfigError, codeOf, reasonOf } from '../errors.ts';
 import type { HttpAnswer } from '../net/http.ts';
 
@@ -104,7 +104,7 @@ export function judge(answer: HttpAnswer, secrets: readonly (string | undefined)
   return {
     outlook,
     code: code === '' ? `HTTP ${answer.status}` : code,
-    message: foreignSentence(message === '' && root === '' ? answer.body : message, secrets),
+    message: redactSentence(message === '' && root === '' ? answer.body : message, secrets),
     requestId,
     members: outlook === 'invalid' ? membersIn(answer.body) : [],
     waitMs: waitIn(answer.headers),

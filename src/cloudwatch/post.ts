@@ -1,7 +1,6 @@
-import { gzipSync } from 'node:zlib';
 import { errorCode } from '../aws/answer.ts';
-import type { Place } from '../aws/aws.ts';
-import { call, unlessAborted } from '../aws/call.ts';
+import type { Destination } from '../aws/aws.ts';
+import { abortable, call } from '../aws/call.ts';
 import type { Identity } from '../aws/credentials/identity.ts';
 import type { Clock } from '../clock.ts';
 import type { HttpAnswer } from '../net/http.ts';
@@ -11,7 +10,7 @@ import { judge, judgeFailure, unready, type Verdict } from './judge.ts';
 
 export interface PostOptions {
   /** Finds region and endpoint, as long as it takes. */
-  readonly locate: (signal: AbortSignal) => Promise<Place>;
+  readonly locate: (signal: AbortSignal) => Promise<Destination>;
   readonly clock: Clock;
   readonly userAgent: string;
 }
@@ -36,22 +35,23 @@ export function createPost(options: PostOptions): Post {
     const cancel = clock.after(timeoutMs, end);
     signal.addEventListener('abort', end);
     try {
-      const [place, identity] = await ready(locate, limit.signal);
-      const gzipFromBytes = gzipFrom(place.setting);
+      const [destination, identity] = await ready(locate, limit.signal);
+      const gzipFromBytes = gzipFrom(destination.setting);
       const isLarge = page.body.length >= gzipFromBytes;
       const headers = {
         'content-type': 'application/x-www-form-urlencoded; charset=utf-8',
         'user-agent': userAgent,
         ...(isLarge ? { 'content-encoding': 'gzip' } : undefined),
       };
+      const zlib = isLarge ? await import('node:zlib') : undefined;
       const body = (): Buffer => {
-        const plain = Buffer.from(shifted(page.body, place.skew.offsetMs()), 'latin1');
-        return isLarge ? gzipSync(plain) : plain;
+        const plain = Buffer.from(shifted(page.body, destination.skew.offsetMs()), 'latin1');
+        return zlib?.gzipSync(plain) ?? plain;
       };
-      const { region, endpoint: url } = place;
+      const { region, endpoint: url } = destination;
       const one = { service: 'monitoring', region: region.name, url, headers, body, timeoutMs };
-      const [answer, used] = await renewed(place, identity, limit.signal, (credentials) =>
-        call(place, { ...one, credentials, signal }),
+      const [answer, used] = await renewed(destination, identity, limit.signal, (credentials) =>
+        call(destination, { ...one, credentials, signal }),
       );
       const secrets = [identity, used].flatMap((by) => [by.secretAccessKey, by.sessionToken]);
       const verdict = judge(answer, secrets);
@@ -71,10 +71,10 @@ class Unready extends Error {}
 async function ready(
   locate: PostOptions['locate'],
   signal: AbortSignal,
-): Promise<[Place, Identity]> {
+): Promise<[Destination, Identity]> {
   try {
-    const place = await unlessAborted(locate(signal), signal);
-    return [place, await place.credentials.resolve(signal)];
+    const destination = await abortable(locate(signal), signal);
+    return [destination, await destination.credentials.resolve(signal)];
   } catch (cause) {
     throw new Unready('', { cause });
   }
@@ -82,7 +82,7 @@ async function ready(
 
 /** Sends, and once more with new credentials where there are some and the service refuses these. */
 async function renewed(
-  { credentials }: Place,
+  { credentials }: Destination,
   used: Identity,
   signal: AbortSignal,
   send: (identity: Identity) => Promise<HttpAnswer>,

@@ -1,20 +1,15 @@
-// Over 200 lines: the flag table is one thing, and every row is read beside the others.
-import { ENDPOINT_EXPECTED, isRegion, parseEndpoint } from '../aws/endpoint.ts';
 import { gzipFrom } from '../cloudwatch/compression.ts';
 import type { Dimension } from '../cloudwatch/datum.ts';
-import {
-  isDimensionName,
-  isDimensionValue,
-  isNamespace,
-  MAX_DIMENSIONS,
-} from '../cloudwatch/limits.ts';
-import { ConfigError, shownUrl } from '../errors.ts';
-import { LEVELS, type Level } from '../log.ts';
-import { isToken, TOKENS } from '../metadata/dimensions.ts';
-import { CATALOG, type Metric, namedMetrics, type Statistics } from '../metrics/catalog.ts';
-import { CPU_BASES, type CpuBase, MEMORY_MODES, type MemoryMode } from '../sources/options.ts';
+import { MAX_DIMENSIONS } from '../cloudwatch/limits.ts';
+import { type Environment, given } from '../environment.ts';
+import { ConfigError } from '../errors.ts';
+import type { Level } from '../log.ts';
+import { namedMetrics } from '../metrics/catalog.ts';
+import type { Metric, Statistics } from '../metrics/metric.ts';
+import type { CpuBase, MemoryMode } from '../sources/options.ts';
 import type { Scope } from '../sources/select.ts';
-import { type Environment, type Flag, type FlagTable, Settings, type Switch } from './flags.ts';
+import { type Flag, Settings } from './flags.ts';
+import * as table from './table.ts';
 
 /** Everything that can be set, checked. */
 export interface Config {
@@ -54,384 +49,92 @@ export interface Config {
 /** What stands in a dry run for a namespace or service that was not given. */
 export const DRY_RUN_NAME = 'DryRun';
 
-const LONGEST_PERIOD = 3600;
-const LEAST_INTERVAL = 0.1;
-const LONGEST_FLUSH = 600;
-const MOST_DEFAULT_JITTER = 15;
-const MIB = 1024 * 1024;
-const SIZE_UNITS: Readonly<Record<string, number>> = { '': 1, K: 1024, M: MIB, G: 1024 * MIB };
 const SERVICE_DIMENSION = 'ServiceName';
-
-const namespace: Flag<string> = {
-  name: 'namespace',
-  short: 'n',
-  value: 'NS',
-  fallback: 'required, except with --dry-run and --check',
-  meaning: 'CloudWatch namespace to publish to',
-  expected: '1 to 255 printable ASCII characters, not beginning with ":" or "AWS/"',
-  parse: (text) => (isNamespace(text) ? text : undefined),
-};
-
-const service: Flag<string> = {
-  name: 'service',
-  short: 's',
-  aliases: ['service-name'],
-  value: 'NAME',
-  fallback: 'required, except with --dry-run and --check',
-  meaning: 'value of the dimension ServiceName',
-  expected: '1 to 1024 printable ASCII characters',
-  parse: (text) => (isDimensionValue(text) ? text : undefined),
-};
-
-const period: Flag<number> = {
-  name: 'period',
-  short: 'p',
-  value: 'SECONDS',
-  fallback: '60',
-  meaning: 'publishing window; under 60 it is stored in high resolution',
-  expected: `a whole number of seconds from 1 to ${LONGEST_PERIOD}`,
-  parse: (text) => (/^\d+$/.test(text) ? within(Number(text), 1, LONGEST_PERIOD) : undefined),
-};
-
-const interval: Flag<number> = {
-  name: 'interval',
-  value: 'SECONDS',
-  fallback: '0.9',
-  meaning: 'sampling interval',
-  expected: `a multiple of ${LEAST_INTERVAL} seconds, at least ${LEAST_INTERVAL}, at most the period`,
-  parse: (text) =>
-    /^\d*\.?\d0*$|^\d+\.\d0*$/.test(text)
-      ? within(Number(text), LEAST_INTERVAL, LONGEST_PERIOD)
-      : undefined,
-};
-
-const dimension: Flag<Dimension> = {
-  name: 'dimension',
-  value: 'NAME=VALUE',
-  fallback: '',
-  meaning: `one more dimension, or NAME=@TOKEN; repeatable, at most ${MAX_DIMENSIONS} with ServiceName`,
-  expected:
-    'NAME=VALUE: a name of 1 to 255 and a value of 1 to 1024 printable ASCII characters, the name not beginning with ":"; or NAME=@TOKEN with one of ' +
-    TOKENS.join(', '),
-  parse: parseDimension,
-};
-
-const statistics: Flag<Statistics> = {
-  name: 'statistics',
-  value: 'median|distribution',
-  fallback: 'median',
-  meaning: 'one median a window, or all values with their counts',
-  expected: 'median or distribution',
-  parse: (text) => (text === 'median' || text === 'distribution' ? text : undefined),
-};
-
-const metrics: Flag<readonly string[]> = {
-  name: 'metrics',
-  value: 'LIST',
-  fallback: 'default: CPUUtilization,MemoryUtilization,MaxMemoryUtilization',
-  meaning: 'what to publish: names between commas, `default`, `all`, and `-Name` to leave one out',
-  expected: `names between commas, default, all, or -Name after one of them; names are ${CATALOG.map(({ name }) => name).join(', ')}`,
-  parse(text) {
-    const words = text.split(',').map((word) => word.trim());
-    return (namedMetrics(words, 'median')?.length ?? 0) > 0 ? words : undefined;
-  },
-};
-
-const region: Flag<string> = {
-  name: 'region',
-  value: 'REGION',
-  fallback: 'AWS_REGION, AWS_DEFAULT_REGION, the profile’s, ECS’s, EC2’s',
-  meaning: 'AWS region to publish to',
-  expected: 'a region such as eu-west-1',
-  parse: (text) => (isRegion(text) ? text.toLowerCase() : undefined),
-};
-
-const endpointUrl: Flag<URL> = {
-  name: 'endpoint-url',
-  value: 'URL',
-  fallback: 'AWS_ENDPOINT_URL_CLOUDWATCH, AWS_ENDPOINT_URL, the profile’s, the region’s own',
-  meaning: 'where CloudWatch answers',
-  expected: ENDPOINT_EXPECTED,
-  shown: shownUrl,
-  parse: parseEndpoint,
-};
-
-const profile: Flag<string> = {
-  name: 'profile',
-  value: 'NAME',
-  fallback: 'AWS_PROFILE, default',
-  meaning: 'profile of the AWS config files; keys in the environment then do not count',
-  expected: 'the name of a profile',
-  parse: (text) => text || undefined,
-};
-
-const caBundle: Flag<string> = {
-  name: 'ca-bundle',
-  value: 'FILE',
-  fallback: 'AWS_CA_BUNDLE, the profile’s, Node’s own',
-  meaning: 'certificates of the only authorities to trust, PEM',
-  expected: 'a file',
-  parse: (text) => text || undefined,
-};
-
-const root: Flag<string> = {
-  name: 'root',
-  value: 'DIR',
-  fallback: '/',
-  meaning: 'read proc/ and sys/ below this folder (a host mounted into a container)',
-  expected: 'a folder',
-  parse: (text) => (text === '' ? undefined : text),
-};
-
-const scope: Flag<Scope> = {
-  name: 'scope',
-  value: 'auto|host|container|task|cgroup:PATH',
-  fallback: 'auto; host with another --root',
-  meaning: 'what to measure',
-  expected: 'auto, host, container, task or cgroup:/PATH',
-  parse: parseScope,
-};
-
-const memoryMode: Flag<MemoryMode> = {
-  name: 'memory-mode',
-  value: MEMORY_MODES.join('|'),
-  fallback: 'workingset',
-  meaning:
-    'memory in use as free, kubelet and docker stats reckon it, with all page cache, or without cache and slabs',
-  expected: MEMORY_MODES.join(', '),
-  parse: (text) => MEMORY_MODES.find((mode) => mode === text),
-};
-
-const cpuBase: Flag<CpuBase> = {
-  name: 'cpu-base',
-  value: CPU_BASES.join('|'),
-  fallback: 'limit',
-  meaning: 'what is 100 % of CPU: the tightest limit, or all CPUs of the host',
-  expected: CPU_BASES.join(' or '),
-  parse: (text) => CPU_BASES.find((base) => base === text),
-};
-
-const flushTimeout: Flag<number> = {
-  name: 'flush-timeout',
-  value: 'SECONDS',
-  fallback: '8',
-  meaning: 'longest stay after the first SIGTERM; Docker kills after 10',
-  expected: `a number of seconds from 1 to ${LONGEST_FLUSH}`,
-  parse: (text) =>
-    /^\d+(\.\d+)?$/.test(text) ? within(Number(text), 1, LONGEST_FLUSH) : undefined,
-};
-
-const jitter: Flag<number> = {
-  name: 'jitter',
-  value: 'SECONDS',
-  fallback: `a quarter of the period, at most ${MOST_DEFAULT_JITTER}`,
-  meaning:
-    'publish at a random but fixed offset of up to this, so that a fleet does not come at once',
-  expected: 'a number of seconds from 0 to the period',
-  parse: (text) =>
-    /^\d+(\.\d+)?$/.test(text) ? within(Number(text), 0, LONGEST_PERIOD) : undefined,
-};
-
-const buffer: Flag<number> = {
-  name: 'buffer',
-  value: 'SIZE',
-  fallback: '4MiB',
-  meaning: 'memory for windows that wait: two weeks of default minutes take 2.5 MiB',
-  expected: 'a size from 64KiB to 1GiB, such as 4MiB',
-  parse: (text) => within(parseSize(text), 64 * 1024, 1024 * MIB),
-};
-
-const spool: Flag<string> = {
-  name: 'spool',
-  value: 'DIR',
-  fallback: 'none',
-  meaning: 'keep what waits in this folder too, over a crash or a restart',
-  expected: 'a folder',
-  parse: (text) => text || undefined,
-};
-
-const spoolLimit: Flag<number> = {
-  name: 'spool-limit',
-  value: 'SIZE',
-  fallback: '64MiB',
-  meaning: 'the most that this process keeps in the spool',
-  expected: 'a size from 1MiB to 1GiB, such as 64MiB',
-  parse: (text) => within(parseSize(text), MIB, 1024 * MIB),
-};
-
-const logLevel: Flag<Level> = {
-  name: 'log-level',
-  value: LEVELS.join('|'),
-  fallback: 'warn, info in a dry run',
-  meaning: 'how much is said on stderr',
-  expected: LEVELS.join(', '),
-  parse: (text) => LEVELS.find((level) => level === text),
-};
-
-const logFormat: Flag<'text' | 'json'> = {
-  name: 'log-format',
-  value: 'text|json',
-  fallback: 'text',
-  meaning: 'form of the log, and of what a dry run shows',
-  expected: 'text or json',
-  parse: (text) => (text === 'text' || text === 'json' ? text : undefined),
-};
-
-const dryRun: Switch = {
-  name: 'dry-run',
-  short: 'd',
-  aliases: ['dryrun'],
-  meaning: 'show what would be sent, send nothing; needs no credentials, region or network',
-};
-const once: Switch = {
-  name: 'once',
-  meaning: 'measure one period from now, publish it as one window, exit',
-};
-const compatFraction: Switch = {
-  name: 'compat-fraction',
-  meaning: 'publish 0 to 1 instead of 0 to 100, as cloudwatch_metrics_agent did',
-};
-const excludeSelf: Switch = {
-  name: 'exclude-self',
-  meaning: 'take the agent’s own CPU time and memory out',
-};
-const explain: Switch = {
-  name: 'explain',
-  meaning: 'say what would be measured, from which files, and why nothing else; then exit',
-};
-const check: Switch = {
-  name: 'check',
-  meaning: 'look whether publishing would work and what is in its way, exit; with --explain, both',
-};
-const checkPublish: Switch = {
-  name: 'check-publish',
-  meaning: '--check, and send one real datum named AgentCheck',
-};
-const help: Switch = { name: 'help', short: 'h', meaning: 'this text', argumentOnly: true };
-const version: Switch = { name: 'version', meaning: 'the version', argumentOnly: true };
-
-/** The one table that drives parsing, help, environment and the README. */
-export const FLAGS: FlagTable = {
-  flags: [
-    namespace,
-    service,
-    period,
-    interval,
-    dimension,
-    metrics,
-    statistics,
-    region,
-    endpointUrl,
-    profile,
-    caBundle,
-    root,
-    scope,
-    memoryMode,
-    cpuBase,
-    flushTimeout,
-    jitter,
-    buffer,
-    spool,
-    spoolLimit,
-    logLevel,
-    logFormat,
-  ],
-  switches: [
-    dryRun,
-    once,
-    explain,
-    check,
-    checkPublish,
-    excludeSelf,
-    compatFraction,
-    help,
-    version,
-  ],
-  pairs: [{ name: 'tags', target: dimension.name }],
-};
 
 /** What the command line asks for. */
 export type Command = 'help' | 'version' | Config;
 
 /** @throws ConfigError naming the flag or variable, what came and what was expected */
 export function parseCommand(argv: readonly string[], environment: Environment): Command {
-  const settings = new Settings(FLAGS, argv, environment);
+  const settings = new Settings(table.FLAGS, argv, environment);
   // What the environment says wrong of it is said at once, what a profile says when that is read.
-  gzipFrom((variable) => environment[variable]?.trim() || undefined);
-  if (settings.on(help)) return 'help';
-  if (settings.on(version)) return 'version';
-  const isDryRun = settings.on(dryRun) || settings.on(explain);
-  const publishes = settings.on(checkPublish);
-  const isCheck = settings.on(check) || publishes;
-  if (publishes && settings.on(dryRun)) {
+  gzipFrom((variable) => given(environment, variable));
+  if (settings.on(table.help)) return 'help';
+  if (settings.on(table.version)) return 'version';
+  const isDryRun = settings.on(table.dryRun) || settings.on(table.explain);
+  const publishes = settings.on(table.checkPublish);
+  const isCheck = settings.on(table.check) || publishes;
+  if (publishes && settings.on(table.dryRun)) {
     throw new ConfigError('--check-publish', 'sends a datum, which --dry-run forbids');
   }
   const needsNoName = !publishes && (isDryRun || isCheck);
-  const kind = settings.one(statistics) ?? 'median';
-  const periodSeconds = settings.one(period) ?? Number(period.fallback);
-  const intervalSeconds = settings.one(interval) ?? Number(interval.fallback);
+  const kind = settings.one(table.statistics) ?? 'median';
+  const periodSeconds = settings.one(table.period) ?? Number(table.period.fallback);
+  const intervalSeconds = settings.one(table.interval) ?? Number(table.interval.fallback);
   if (intervalSeconds > periodSeconds) {
     throw new ConfigError(
-      settings.origin(interval),
+      settings.origin(table.interval),
       `got ${intervalSeconds}, expected at most the period, ${periodSeconds}`,
     );
   }
-  const jitterSeconds = settings.one(jitter) ?? Math.min(periodSeconds / 4, MOST_DEFAULT_JITTER);
+  const jitterSeconds =
+    settings.one(table.jitter) ?? Math.min(periodSeconds / 4, table.MOST_DEFAULT_JITTER);
   if (jitterSeconds > periodSeconds) {
     throw new ConfigError(
-      settings.origin(jitter),
+      settings.origin(table.jitter),
       `got ${jitterSeconds}, expected at most the period, ${periodSeconds}`,
     );
   }
-  const rootPath = settings.one(root) ?? root.fallback;
-  const name = settings.one(service) ?? stoodIn(service, needsNoName);
+  const rootPath = settings.one(table.root) ?? table.root.fallback;
+  const name = settings.one(table.service) ?? placeholderFor(table.service, needsNoName);
   return {
-    namespace: settings.one(namespace) ?? stoodIn(namespace, needsNoName),
+    namespace: settings.one(table.namespace) ?? placeholderFor(table.namespace, needsNoName),
     dimensions: checked(
-      [{ Name: SERVICE_DIMENSION, Value: name }, ...settings.all(dimension)],
-      settings.origin(dimension),
+      [{ Name: SERVICE_DIMENSION, Value: name }, ...settings.all(table.dimension)],
+      settings.origin(table.dimension),
     ),
     periodMs: periodSeconds * 1000,
     intervalMs: Math.round(intervalSeconds * 1000),
     dryRun: isDryRun,
-    once: settings.on(once),
+    once: settings.on(table.once),
     metrics: chosenMetrics(settings, kind),
     statistics: kind,
-    compatFraction: settings.on(compatFraction),
-    region: settings.one(region),
-    endpoint: settings.one(endpointUrl),
-    profile: settings.one(profile),
-    caBundle: settings.one(caBundle),
+    compatFraction: settings.on(table.compatFraction),
+    region: settings.one(table.region),
+    endpoint: settings.one(table.endpointUrl),
+    profile: settings.one(table.profile),
+    caBundle: settings.one(table.caBundle),
     check: isCheck,
     checkPublish: publishes,
     root: rootPath,
     // Another machine's root is read for that machine's sake.
-    scope: settings.one(scope) ?? (rootPath === root.fallback ? 'auto' : 'host'),
-    memoryMode: settings.one(memoryMode) ?? 'workingset',
-    cpuBase: settings.one(cpuBase) ?? 'limit',
-    excludeSelf: settings.on(excludeSelf),
-    explain: settings.on(explain),
+    scope: settings.one(table.scope) ?? (rootPath === table.root.fallback ? 'auto' : 'host'),
+    memoryMode: settings.one(table.memoryMode) ?? 'workingset',
+    cpuBase: settings.one(table.cpuBase) ?? 'limit',
+    excludeSelf: settings.on(table.excludeSelf),
+    explain: settings.on(table.explain),
     jitterMs: jitterSeconds * 1000,
-    bufferBytes: settings.one(buffer) ?? parseSize(buffer.fallback),
-    spool: settings.one(spool),
-    spoolLimitBytes: settings.one(spoolLimit) ?? parseSize(spoolLimit.fallback),
-    flushTimeoutMs: (settings.one(flushTimeout) ?? Number(flushTimeout.fallback)) * 1000,
-    logLevel: settings.one(logLevel) ?? (isDryRun ? 'info' : 'warn'),
-    logFormat: settings.one(logFormat) ?? 'text',
+    bufferBytes: settings.one(table.buffer) ?? table.parseSize(table.buffer.fallback),
+    spool: settings.one(table.spool),
+    spoolLimitBytes: settings.one(table.spoolLimit) ?? table.parseSize(table.spoolLimit.fallback),
+    flushTimeoutMs:
+      (settings.one(table.flushTimeout) ?? Number(table.flushTimeout.fallback)) * 1000,
+    logLevel: settings.one(table.logLevel) ?? (isDryRun ? 'info' : 'warn'),
+    logFormat: settings.one(table.logFormat) ?? 'text',
   };
 }
 
 /** @throws ConfigError where nothing is left, as `default` holds less in a distribution */
 function chosenMetrics(settings: Settings, kind: Statistics): readonly Metric[] {
-  const words = settings.one(metrics) ?? ['default'];
+  const words = settings.one(table.metrics) ?? ['default'];
   const chosen = namedMetrics(words, kind) ?? [];
   if (chosen.length > 0) return chosen;
   const problem = `got "${words.join(',')}", which leaves nothing of --statistics ${kind}`;
-  throw new ConfigError(settings.origin(metrics), problem);
+  throw new ConfigError(settings.origin(table.metrics), problem);
 }
 
 /** What sends nothing shows something for what it was not given; a real run must be told. */
-function stoodIn(flag: Flag<string>, isOptional: boolean): string {
+function placeholderFor(flag: Flag<string>, isOptional: boolean): string {
   if (isOptional) return DRY_RUN_NAME;
   throw new ConfigError(`--${flag.name}`, `is required, expected ${flag.expected}`);
 }
@@ -446,27 +149,4 @@ function checked(dimensions: readonly Dimension[], origin: string): readonly Dim
     throw new ConfigError(origin, problem);
   }
   return dimensions;
-}
-
-function within(value: number, least: number, most: number): number | undefined {
-  return value >= least && value <= most ? value : undefined;
-}
-
-/** Bytes of `4MiB`, `4M` or `4194304`; NaN where it is no size. */
-function parseSize(text: string): number {
-  const [, number, unit = ''] = /^(\d{1,12})(?:([KMG])i?B?)?$/.exec(text) ?? [];
-  return Number(number) * (SIZE_UNITS[unit] ?? Number.NaN);
-}
-
-function parseDimension(text: string): Dimension | undefined {
-  const at = text.indexOf('=');
-  const [Name, Value] = [text.slice(0, at), text.slice(at + 1)];
-  const isGood = at > 0 && isDimensionName(Name) && isDimensionValue(Value);
-  return isGood && (isToken(Value) || !Value.startsWith('@')) ? { Name, Value } : undefined;
-}
-
-function parseScope(text: string): Scope | undefined {
-  const [, cgroup] = /^cgroup:(\/.*)$/.exec(text) ?? [];
-  if (cgroup !== undefined) return cgroup.split('/').includes('..') ? undefined : { cgroup };
-  return (['auto', 'host', 'container', 'task'] as const).find((name) => name === text);
 }

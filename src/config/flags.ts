@@ -1,5 +1,6 @@
 // Over 200 lines: one table decides what is read, how it is named and what the help says.
 import { parseArgs } from 'node:util';
+import { type Environment, given } from '../environment.ts';
 import { ConfigError, shownText } from '../errors.ts';
 
 /** One row of the flag table: everything that parsing, help, environment and README need. */
@@ -45,8 +46,6 @@ export interface FlagTable {
   readonly switches: readonly Switch[];
   readonly pairs: readonly PairAlias[];
 }
-
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** A text that was given for a flag, and how the user wrote that: `--period` or a variable. */
 interface Given {
@@ -121,8 +120,8 @@ export class Settings {
 
   /** A blank variable counts as unset: that is how compose files leave one out. */
   #variable(name: string): Given | undefined {
-    const text = this.#environment[name]?.trim() ?? '';
-    return text === '' ? undefined : { origin: name, text };
+    const text = given(this.#environment, name);
+    return text === undefined ? undefined : { origin: name, text };
   }
 }
 
@@ -139,7 +138,7 @@ function parsed<Value>(flag: Flag<Value>, { origin, text }: Given): Value {
 const KUBERNETES_LINK = /_(?:SERVICE_HOST|SERVICE_PORT|PORT)(?:_|$)|_PORT$/;
 
 /** Variables that look like twins of ours and are not: most likely misspelt. */
-export function strayTwins(table: FlagTable, environment: Environment): string[] {
+export function unknownVariables(table: FlagTable, environment: Environment): string[] {
   const known = new Set([...table.flags, ...table.switches].map(({ name }) => twinOf(name)));
   return Object.keys(environment).filter(
     (name) => name.startsWith(TWIN_PREFIX) && !known.has(name) && !KUBERNETES_LINK.test(name),

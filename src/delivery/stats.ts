@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
-import type { HealthSeries } from '../metrics/reading.ts';
+import type { HealthSeries } from '../metrics/figures.ts';
 
 /** Where delivery's own figures go, where they are asked for. */
 export type Health = (series: HealthSeries, value: number) => void;

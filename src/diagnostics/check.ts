@@ -1,20 +1,20 @@
-// Over 200 lines: one walk, and each step of it needs what those before it found.
+// Over 200 lines: the steps are one way, and each needs what those before it found.
 
 import { parseAnswer } from '../aws/answer.ts';
-import type { Aws, Place } from '../aws/aws.ts';
-import type { Means } from '../aws/credentials/context.ts';
+import type { Aws, Destination } from '../aws/aws.ts';
+import type { ProviderContext } from '../aws/credentials/context.ts';
 import { type Identity, masked } from '../aws/credentials/identity.ts';
 import { whoIs } from '../aws/credentials/sts.ts';
 import type { Clock } from '../clock.ts';
 import { gzipFrom } from '../cloudwatch/compression.ts';
 import type { Dimension } from '../cloudwatch/datum.ts';
 import { encodePage } from '../cloudwatch/form.ts';
-import type { Verdict } from '../cloudwatch/judge.ts';
+import { unready, type Verdict } from '../cloudwatch/judge.ts';
 import type { Post } from '../cloudwatch/post.ts';
 import { codeOf, reasonOf } from '../errors.ts';
 import type { HttpAnswer } from '../net/http.ts';
 import { ADVICE, type Advice } from './advice.ts';
-import { knock, onNoCredentials, onNoWay, onRefusal, onSetting } from './diagnosis.ts';
+import { onNoCredentials, onNoWay, onRefusal, onSetting, probe } from './diagnosis.ts';
 
 export interface CheckOptions {
   readonly aws: Aws;
@@ -52,14 +52,46 @@ export function findingLines(
   return cause === undefined ? first : `${first}\n${' '.repeat(17)}${cause}: ${remedy}`;
 }
 
-/** Walks along what publishing needs. @returns the exit code: 0, 1 for a failure, 2 for a setting */
-export async function check(options: CheckOptions): Promise<number> {
-  const walk = new Walk(options);
-  await walk.run();
-  return walk.exit;
+/** What `--check` looks at, and where it says what it found. */
+export interface RunOptions {
+  readonly aws: Aws;
+  readonly clock: Clock;
+  readonly post: Post;
+  /** Answers the dimensions that stand for what the place knows. */
+  readonly resolve: (signal: AbortSignal) => Promise<readonly Dimension[]>;
+  readonly isPublishing: boolean;
+  readonly namespace: string;
+  /** What would be measured, in a line. */
+  readonly source: string;
+  readonly format: 'text' | 'json';
+  readonly write: (line: string) => void;
 }
 
-class Walk {
+/** All of `--check`. @returns the exit code */
+export async function runCheck(options: RunOptions): Promise<number> {
+  const { aws, clock, post, resolve, isPublishing, namespace, source, format, write } = options;
+  const say = (finding: Finding): void => write(findingLines(finding, format));
+  const publish = async (): Promise<Verdict> => {
+    const { signal } = new AbortController();
+    try {
+      return await checkDatum(post, namespace, await resolve(signal), clock);
+    } catch (error) {
+      return unready(error);
+    }
+  };
+  const exit = await check({ aws, clock, publish: isPublishing ? publish : undefined, say });
+  say({ mark: 'ok', what: 'source', text: source });
+  return exit;
+}
+
+/** Goes through what publishing needs. @returns the exit code: 0, 1 for a failure, 2 for a setting */
+export async function check(options: CheckOptions): Promise<number> {
+  const steps = new Check(options);
+  await steps.run();
+  return steps.exit;
+}
+
+class Check {
   exit = 0;
   readonly #options: CheckOptions;
 
@@ -69,23 +101,23 @@ class Walk {
 
   async run(): Promise<void> {
     const { aws } = this.#options;
-    const means = await this.#step('settings', (signal) => {
-      const found = aws.means(signal);
+    const context = await this.#step('settings', (signal) => {
+      const found = aws.context(signal);
       gzipFrom(found.profiles.setting);
       return found;
     });
-    if (means === undefined) return;
+    if (context === undefined) return;
     const noRegion = (): Advice => 'region';
-    const region = await this.#step('region', (signal) => aws.means(signal).region(), noRegion);
+    const region = await this.#step('region', (signal) => aws.context(signal).region(), noRegion);
     if (region) this.#tell('ok', 'region', `${region.name}, by ${region.from}`);
     const identity = await this.#step(
       'credentials',
       (signal) => aws.credentials.resolve(signal),
-      (error) => onNoCredentials(error, means),
+      (error) => onNoCredentials(error, context),
     );
     if (identity) this.#credentials(identity);
-    const place = region && (await this.#step('endpoint', (signal) => aws.locate(signal)));
-    const isThere = place !== undefined && (await this.#endpoint(means, place));
+    const destination = region && (await this.#step('endpoint', (signal) => aws.locate(signal)));
+    const isThere = destination !== undefined && (await this.#endpoint(context, destination));
     if (identity !== undefined) await this.#identity(identity);
     await this.#publishing(isThere && identity !== undefined);
   }
@@ -125,12 +157,12 @@ class Walk {
   }
 
   /** Endpoint, TLS and clock, by one answer. @returns whether it is CloudWatch that answers */
-  async #endpoint(means: Means, place: Place): Promise<boolean> {
-    const { href } = place.endpoint;
+  async #endpoint(context: ProviderContext, destination: Destination): Promise<boolean> {
+    const { href } = destination.endpoint;
     const answer = await this.#step(
       'endpoint',
-      (signal) => knock(place, place.endpoint, signal),
-      (error, signal) => onNoWay(error, means, place, signal),
+      (signal) => probe(destination, destination.endpoint, signal),
+      (error, signal) => onNoWay(error, context, destination, signal),
       `${href}: `,
     );
     if (answer === undefined) return false;
@@ -162,7 +194,7 @@ class Walk {
     const { aws } = this.#options;
     const arn = await this.#step(
       'identity',
-      (signal) => whoIs(aws.means(signal), identity),
+      (signal) => whoIs(aws.context(signal), identity),
       (error) => {
         const refusal = onRefusal(codeOf(error) ?? '');
         return refusal === undefined || refusal === 'denied' ? 'sts' : refusal;

@@ -1,7 +1,7 @@
-import type { Place } from '../aws/aws.ts';
-import type { Means } from '../aws/credentials/context.ts';
+import type { Destination } from '../aws/aws.ts';
+import type { ProviderContext } from '../aws/credentials/context.ts';
 import { configuredEndpoint } from '../aws/endpoint.ts';
-import { given } from '../aws/profiles.ts';
+import { given } from '../environment.ts';
 import { ConfigError, codeOf, NoDataError, ParseError } from '../errors.ts';
 import type { HttpAnswer } from '../net/http.ts';
 import type { Advice } from './advice.ts';
@@ -25,7 +25,7 @@ const FAILURES: Judgements = [
 ];
 /** Of a connection to what hands out credentials. */
 const NO_CONNECTION = /^(?:E(?:CONN|HOST|NET|PIPE)|TIMEOUT$|CONNECT_TIMEOUT$|NetworkFailure$)/;
-const KNOCK_MS = 8000;
+const PROBE_MS = 8000;
 
 /** The advice on a broken setting or file; nothing where it is none. */
 export function onSetting(error: unknown): Advice | undefined {
@@ -43,7 +43,7 @@ export function onCode(code: string): Advice | undefined {
 }
 
 /** The advice where no provider has credentials, or what hands them out refuses or does not answer. */
-export function onNoCredentials(error: unknown, { environment }: Means): Advice {
+export function onNoCredentials(error: unknown, { environment }: ProviderContext): Advice {
   const code = codeOf(error) ?? '';
   const refusal = onRefusal(code);
   if (refusal !== undefined) return refusal === 'denied' ? 'role' : refusal;
@@ -61,16 +61,16 @@ export function onNoCredentials(error: unknown, { environment }: Means): Advice 
  */
 export async function onNoWay(
   error: unknown,
-  means: Means,
-  place: Place,
+  context: ProviderContext,
+  destination: Destination,
   signal: AbortSignal,
 ): Promise<Advice> {
   const code = codeOf(error) ?? '';
   const known = onCode(code);
   if (known !== undefined) return known;
-  const { name, isFips } = place.region;
+  const { name, isFips } = destination.region;
   try {
-    await knock(place, configuredEndpoint('sts', name, isFips, means.endpoints), signal);
+    await probe(destination, configuredEndpoint('sts', name, isFips, context.endpoints), signal);
     return 'endpoint';
   } catch (another) {
     // A setting of STS's own says nothing about the way.
@@ -79,8 +79,8 @@ export async function onNoWay(
 }
 
 /** An unsigned request: a service of AWS answers it by an error of its own. */
-export function knock(
-  { http }: Pick<Place, 'http'>,
+export function probe(
+  { http }: Pick<Destination, 'http'>,
   url: URL,
   signal: AbortSignal,
 ): Promise<HttpAnswer> {
@@ -89,7 +89,7 @@ export function knock(
     'content-type': 'application/x-www-form-urlencoded; charset=utf-8',
     'content-length': String(body.length),
   };
-  return http.send({ method: 'POST', url, headers, body, timeoutMs: KNOCK_MS, signal });
+  return http.send({ method: 'POST', url, headers, body, timeoutMs: PROBE_MS, signal });
 }
 
 /** The codes of an error and of all that caused it. */

@@ -12,31 +12,16 @@
  * @see https://docs.kernel.org/filesystems/proc.html#meminfo
  */
 
-import { keyedNumber } from './text.ts';
+import { keyedNumber } from './bytes.ts';
 
 const KIB = 1024;
-
-/** Bytes in use, of bytes that there are. */
-export interface HostMemory {
-  readonly total: number;
-  /** Estimate of what can be had without swapping. NaN where the kernel does not say. */
-  readonly available: number;
-}
 
 /** The three first lines stand within this many bytes on every kernel seen. */
 export const MEMINFO_HEAD_BYTES = 128;
 
-/**
- * MemTotal and MemAvailable. `available` is NaN where it is missing, 0 (odd kernels) or above the
- * total (seen under LXC): then {@link estimateAvailable} answers.
- *
- * @throws SyntaxError where MemTotal is missing or 0
- */
-export function parseMemory(text: string): HostMemory {
-  const total = keyedNumber(text, 'MemTotal:') * KIB;
-  if (!(total > 0)) throw new SyntaxError('no line "MemTotal:" with a number above 0');
-  const available = keyedNumber(text, 'MemAvailable:') * KIB;
-  return { total, available: available > 0 && available <= total ? available : Number.NaN };
+/** Bytes behind a key such as `MemTotal:`; NaN where the key is not there. */
+export function memory(bytes: Buffer, end: number, key: string): number {
+  return keyedNumber(bytes, end, key) * KIB;
 }
 
 /**
@@ -45,48 +30,68 @@ export function parseMemory(text: string): HostMemory {
  * what sysinfo takes; without the newer keys, free and cached.
  *
  * @param lowWatermark bytes, or NaN where /proc/zoneinfo is not there
- * @returns bytes, 0 to the total; NaN where not even MemFree is there
+ * @returns bytes, at least 0; NaN where not even MemFree is there
  */
-export function estimateAvailable(text: string, lowWatermark: number): number {
-  const bytes = (key: string): number => keyedNumber(text, key) * KIB;
-  const total = bytes('MemTotal:');
-  const free = bytes('MemFree:');
-  const pageCache = bytes('Active(file):') + bytes('Inactive(file):');
-  const reclaimable = bytes('SReclaimable:');
-  const buffers = orZero(bytes('Buffers:'));
-  const cached = orZero(bytes('Cached:'));
+export function estimateAvailable(bytes: Buffer, end: number, lowWatermark: number): number {
+  const free = memory(bytes, end, 'MemFree:');
+  const pageCache = memory(bytes, end, 'Active(file):') + memory(bytes, end, 'Inactive(file):');
+  const reclaimable = memory(bytes, end, 'SReclaimable:');
+  const cached = orZero(memory(bytes, end, 'Cached:'));
   const likeTheKernel =
-    free - lowWatermark + aboveWatermark(pageCache) + aboveWatermark(reclaimable);
-  const likeSysinfo = free + buffers + cached + reclaimable - orZero(bytes('Shmem:'));
-  const estimates = [likeTheKernel, likeSysinfo, free + cached];
-  const estimate = estimates.find((value) => !Number.isNaN(value)) ?? Number.NaN;
-  return Math.min(Math.max(estimate, 0), total);
-
-  function aboveWatermark(size: number): number {
-    return size - Math.min(size / 2, lowWatermark);
+    free -
+    lowWatermark +
+    aboveWatermark(pageCache, lowWatermark) +
+    aboveWatermark(reclaimable, lowWatermark);
+  const shmem = orZero(memory(bytes, end, 'Shmem:'));
+  const likeSysinfo = free + orZero(memory(bytes, end, 'Buffers:')) + cached + reclaimable - shmem;
+  for (const estimate of [likeTheKernel, likeSysinfo, free + cached]) {
+    if (!Number.isNaN(estimate)) return Math.max(estimate, 0);
   }
+  return Number.NaN;
 }
 
-function orZero(value: number): number {
+function aboveWatermark(size: number, lowWatermark: number): number {
+  return size - Math.min(size / 2, lowWatermark);
+}
+
+export function orZero(value: number): number {
   return Number.isNaN(value) ? 0 : value;
 }
 
 /** In use by procps' free until 3.2: whatever is not free, page cache included. */
-export function usedWithCache(text: string): number {
-  return (keyedNumber(text, 'MemTotal:') - keyedNumber(text, 'MemFree:')) * KIB;
+export function usedWithCache(bytes: Buffer, end: number): number {
+  return memory(bytes, end, 'MemTotal:') - memory(bytes, end, 'MemFree:');
 }
 
 /** In use by the README of the crate that came before: without free, buffers, page cache and slabs. */
-export function usedWithoutCache(text: string): number {
+export function usedWithoutCache(bytes: Buffer, end: number): number {
   const keys = ['MemFree:', 'Buffers:', 'Cached:', 'Slab:'];
-  const unused = keys.reduce((sum, key) => sum + orZero(keyedNumber(text, key)), 0);
-  return Math.max(0, keyedNumber(text, 'MemTotal:') - unused) * KIB;
+  const unused = keys.reduce((sum, key) => sum + orZero(memory(bytes, end, key)), 0);
+  return Math.max(0, memory(bytes, end, 'MemTotal:') - unused);
 }
 
-/** Swap in use, of swap that there is; what is also in memory does not count. */
-export function parseSwap(text: string): { used: number; limit: number } {
-  const limit = keyedNumber(text, 'SwapTotal:') * KIB;
-  const cached = orZero(keyedNumber(text, 'SwapCached:')) * KIB;
-  const used = limit - keyedNumber(text, 'SwapFree:') * KIB - cached;
-  return { used: Math.max(0, used), limit };
+/**
+ * What cannot be given back: all that is neither free, nor page cache of files, nor slabs that can be
+ * had back. Cached counts shared memory, which is held. NaN where the kernel does not say.
+ */
+export function held(bytes: Buffer, end: number): number {
+  const total = memory(bytes, end, 'MemTotal:');
+  const free = memory(bytes, end, 'MemFree:');
+  const files =
+    memory(bytes, end, 'Cached:') +
+    orZero(memory(bytes, end, 'Buffers:')) -
+    orZero(memory(bytes, end, 'Shmem:'));
+  return total - free - files - orZero(memory(bytes, end, 'SReclaimable:'));
+}
+
+/** Bytes of swap that there is; NaN where the kernel does not say. */
+export function swapTotal(bytes: Buffer, end: number): number {
+  return memory(bytes, end, 'SwapTotal:');
+}
+
+/** Bytes of swap in use; what is also in memory does not count. NaN where the kernel does not say. */
+export function swapUsed(bytes: Buffer, end: number): number {
+  const cached = orZero(memory(bytes, end, 'SwapCached:'));
+  const used = swapTotal(bytes, end) - memory(bytes, end, 'SwapFree:') - cached;
+  return Number.isNaN(used) ? used : Math.max(0, used);
 }

@@ -9,13 +9,13 @@
  * @see https://docs.kernel.org/accounting/psi.html
  */
 
-import { afterKey, numberAt } from './text.ts';
+import { afterKey, numberAt } from './bytes.ts';
 
 const TOTAL = 'total=';
 
 /** Microseconds in which at least one task waited; NaN where the text does not say. */
-export function parseStalledUsec(text: string): number {
-  const line = afterKey(text, 'some ');
-  const at = line < 0 ? -1 : text.indexOf(TOTAL, line);
-  return at < 0 ? Number.NaN : numberAt(text, at + TOTAL.length);
+export function parseStalledUsec(bytes: Buffer, end: number): number {
+  const line = afterKey(bytes, end, 'some ');
+  const at = line < 0 ? -1 : bytes.indexOf(TOTAL, line, 'latin1');
+  return at < 0 ? Number.NaN : numberAt(bytes, end, at + TOTAL.length);
 }

@@ -10,47 +10,56 @@
  * @see https://docs.kernel.org/filesystems/proc.html#miscellaneous-kernel-statistics-in-proc-stat
  */
 
-import { afterKey, numberAt, skipBlanks, skipDigits } from './text.ts';
+import { afterKey, numberAt, skipBlanks, skipDigits } from './bytes.ts';
 
-/** Ticks since boot, over all CPUs. */
-export interface CpuTicks {
-  readonly user: number;
-  readonly nice: number;
-  readonly system: number;
-  readonly idle: number;
-  readonly iowait: number;
-  readonly irq: number;
-  readonly softirq: number;
-  readonly steal: number;
-}
+/** The places of a line's numbers. */
+export const USER = 0;
+export const NICE = 1;
+export const SYSTEM = 2;
+export const IDLE = 3;
+export const IOWAIT = 4;
+export const IRQ = 5;
+export const SOFTIRQ = 6;
+export const STEAL = 7;
+export const TICK_FIELDS = 8;
 
 /** The line is complete within this many bytes: ten counters of at most 20 digits. */
 export const STAT_HEAD_BYTES = 256;
 
 /** user, nice, system and idle have been there always. */
 const LEAST_FIELDS = 4;
-const FIELDS = 8;
+const LINE_FEED = 10;
+const RETURN = 13;
 
-/** @throws SyntaxError where no line `cpu ` with at least four numbers begins the text */
-export function parseStat(text: string): CpuTicks {
-  const ticks = [0, 0, 0, 0, 0, 0, 0, 0];
-  let at = afterKey(text, 'cpu ');
-  if (at < 0) throw new SyntaxError('no line "cpu "');
-  for (let field = 0; field < FIELDS; field += 1) {
-    at = skipBlanks(text, at);
-    const value = numberAt(text, at);
+/**
+ * Ticks since boot, over all CPUs.
+ *
+ * @param ticks takes the numbers, a place each
+ * @returns what is wrong with the text; empty where a line `cpu ` with at least four numbers begins it
+ */
+export function parseStat(bytes: Buffer, end: number, ticks: Float64Array): string {
+  let at = afterKey(bytes, end, 'cpu ');
+  if (at < 0) return 'no line "cpu "';
+  for (let field = 0; field < TICK_FIELDS; field += 1) {
+    at = skipBlanks(bytes, end, at);
+    let value = numberAt(bytes, end, at);
     if (Number.isNaN(value)) {
-      if (field >= LEAST_FIELDS && endsLine(text, at)) break;
-      throw new SyntaxError(`field ${field + 1} of the line "cpu " is not a number`);
+      if (field < LEAST_FIELDS || !endsLine(bytes, end, at)) {
+        return `field ${field + 1} of the line "cpu " is not a number`;
+      }
+      value = 0;
     }
     ticks[field] = value;
-    at = skipDigits(text, at);
+    at = skipDigits(bytes, end, at);
   }
-  const [user = 0, nice = 0, system = 0, idle = 0, iowait = 0, irq = 0, softirq = 0, steal = 0] =
-    ticks;
-  return { user, nice, system, idle, iowait, irq, softirq, steal };
+  return '';
 }
 
-function endsLine(text: string, at: number): boolean {
-  return at >= text.length || text[at] === '\n' || text[at] === '\r';
+function endsLine(bytes: Buffer, end: number, at: number): boolean {
+  return at >= end || bytes[at] === LINE_FEED || bytes[at] === RETURN;
+}
+
+/** How many CPUs have a line of their own, which only those that are online have; 0 where none has. */
+export function countCpuLines(text: string): number {
+  return text.match(/^cpu\d+ /gm)?.length ?? 0;
 }

@@ -1,5 +1,5 @@
 import type { Dimension } from '../cloudwatch/datum.ts';
-import type { Environment } from '../config/flags.ts';
+import type { Environment } from '../environment.ts';
 import { ConfigError } from '../errors.ts';
 import type { Task, TaskMetadata } from './ecs.ts';
 import type { Imds } from './imds.ts';
@@ -9,7 +9,7 @@ export interface Facts {
   readonly environment: Environment;
   readonly hostname: string;
   readonly metadata: () => Promise<TaskMetadata | undefined>;
-  readonly imds: () => Promise<Imds>;
+  readonly imds: Imds;
 }
 
 /** Facts that are there from the start, by the variable that holds them. */
@@ -100,7 +100,7 @@ async function answer(token: string, facts: Facts, signal: AbortSignal): Promise
   } else if (endpoint !== undefined && token === '@az') {
     value = (await endpoint.task(signal)).availabilityZone;
   }
-  if (isEmpty(value) && path !== undefined) value = await (await imds()).get(path, signal);
+  if (isEmpty(value) && path !== undefined) value = await imds.get(path, signal);
   if (isEmpty(value)) throw new Error(`nothing answers for ${token}`);
   return value;
 }

@@ -1,5 +1,12 @@
 import { NoDataError } from '../errors.ts';
 import type { HttpClient } from '../net/http.ts';
+import {
+  isFields as isJson,
+  type Fields as Json,
+  parseFields,
+  textOf as text,
+  within,
+} from './json.ts';
 
 /** A container of a task, as `/task` describes it. */
 export interface TaskContainer {
@@ -7,6 +14,8 @@ export interface TaskContainer {
   readonly name: string;
   /** NORMAL, CNI_PAUSE, … */
   readonly type: string;
+  /** RUNNING, STOPPED, …; empty where the platform does not say. */
+  readonly status: string;
   /** Bytes; absent for none. */
   readonly memoryBytes?: number;
 }
@@ -26,7 +35,10 @@ export interface Task {
   readonly containers: readonly TaskContainer[];
 }
 
-/** CPU time and memory of one container at one instant, from `/task/stats`. */
+/**
+ * CPU time and memory of one container at one instant, from `/task/stats`. What the platform does not
+ * tell is NaN.
+ */
 export interface ContainerStats {
   readonly id: string;
   /** Milliseconds since 1970, of the reading by the container runtime. */
@@ -37,6 +49,8 @@ export interface ContainerStats {
   readonly inactiveFile: number;
   /** All page cache, and slabs where they are told. */
   readonly cache: number;
+  /** What cannot be given back. */
+  readonly held: number;
   readonly quotaPeriods?: { readonly periods: number; readonly throttled: number };
   /** The reading before, where there was one. */
   readonly before?: { readonly at: number; readonly cpuNanoseconds: number };
@@ -48,18 +62,18 @@ export interface TaskMetadata {
   task(signal: AbortSignal): Promise<Task>;
   /** The identity of the container that asks. */
   ownId(signal: AbortSignal): Promise<string>;
-  /** What is new; containers without statistics are left out. */
-  stats(signal: AbortSignal): Promise<readonly ContainerStats[]>;
+  /** By the container's identity; undefined for one that has no statistics (yet, or any more). */
+  stats(signal: AbortSignal): Promise<ReadonlyMap<string, ContainerStats | undefined>>;
 }
 
 const TIMEOUT_MS = 1000;
 const MEBIBYTE = 1024 * 1024;
 const OK = 200;
 
-/** @param base the value of ECS_CONTAINER_METADATA_URI_V4 */
+/** @param base the value of ECS_CONTAINER_METADATA_URI_V4, or of the older one without the ending */
 export function openTaskMetadata(base: string, http: HttpClient): TaskMetadata {
   const get = async (path: string, signal: AbortSignal): Promise<Json> => {
-    const url = new URL(base.replace(/\/$/, '') + path);
+    const url = urlOf(base.replace(/\/$/, '') + path);
     const headers = { accept: 'application/json' };
     const { status, body } = await http.send({
       method: 'GET',
@@ -70,33 +84,31 @@ export function openTaskMetadata(base: string, http: HttpClient): TaskMetadata {
       signal,
     });
     if (status !== OK) throw new NoDataError(`task metadata ${path || '/'}: HTTP ${status}`);
-    return parseJson(body, path);
+    const fields = parseFields(body);
+    if (fields === undefined) throw new NoDataError(`task metadata ${path || '/'}: no JSON object`);
+    return fields;
   };
   return {
     task: async (signal) => toTask(await get('/task', signal)),
     ownId: async (signal) => text(await get('', signal), 'DockerId'),
     stats: async (signal) =>
-      Object.entries(await get('/task/stats', signal)).flatMap(([id, stats]) =>
-        isJson(stats) ? toStats(id, stats) : [],
+      new Map(
+        Object.entries(await get('/task/stats', signal)).map(([id, stats]) => [
+          id,
+          isJson(stats) ? toStats(id, stats) : undefined,
+        ]),
       ),
   };
 }
 
-type Json = { readonly [name: string]: unknown };
-
-function isJson(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null;
-}
-
-/** @throws NoDataError where the body is no JSON object */
-function parseJson(body: string, path: string): Json {
+/** @throws NoDataError where the variable holds no URL */
+function urlOf(text: string): URL {
   try {
-    const value: unknown = JSON.parse(body);
-    if (isJson(value)) return value;
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
+    return new URL(text);
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause;
+    throw new NoDataError('the task metadata’s variable holds no URL', { cause });
   }
-  throw new NoDataError(`task metadata ${path || '/'}: no JSON object`);
 }
 
 function toTask(json: Json): Task {
@@ -119,56 +131,73 @@ function toTask(json: Json): Task {
       id: text(container, 'DockerId'),
       name: text(container, 'Name'),
       type: text(container, 'Type'),
+      status: text(container, 'KnownStatus'),
       ...above(0, 'memoryBytes', number(part(container, 'Limits'), 'Memory') * MEBIBYTE),
     })),
   };
 }
 
-/** Docker's statistics, with the keys of cgroup version 1 (`total_…`) or 2. */
-function toStats(id: string, json: Json): ContainerStats[] {
+/**
+ * Docker's statistics, with the keys of cgroup version 1 (`total_…`) or 2. Nothing for a container that
+ * has not been read yet, which says year 1.
+ */
+function toStats(id: string, json: Json): ContainerStats | undefined {
   const cpu = part(json, 'cpu_stats');
-  const memory = part(json, 'memory_stats');
-  const details = part(memory, 'stats');
-  const before = part(json, 'precpu_stats');
-  const at = Date.parse(text(json, 'read'));
-  const cpuNanoseconds = number(part(cpu, 'cpu_usage'), 'total_usage');
-  const memoryUsage = number(memory, 'usage');
-  // A container that has not been read yet says year 1.
-  if (!(at > 0) || Number.isNaN(cpuNanoseconds) || Number.isNaN(memoryUsage)) return [];
-  const beforeAt = Date.parse(text(json, 'preread'));
-  const beforeNs = number(part(before, 'cpu_usage'), 'total_usage');
+  const at = instantOf(text(json, 'read'));
+  if (!(at > 0)) return undefined;
   const throttling = part(cpu, 'throttling_data');
   const [periods, throttled] = [
     number(throttling, 'periods'),
     number(throttling, 'throttled_periods'),
   ];
+  return {
+    id,
+    at,
+    cpuNanoseconds: number(part(cpu, 'cpu_usage'), 'total_usage'),
+    ...toMemory(part(json, 'memory_stats')),
+    ...(periods > 0 ? { quotaPeriods: { periods, throttled } } : undefined),
+    ...before(json, at),
+  };
+}
+
+function toMemory(
+  memory: Json,
+): Pick<ContainerStats, 'memoryUsage' | 'inactiveFile' | 'cache' | 'held'> {
+  const details = part(memory, 'stats');
   const first = (...names: readonly string[]): number =>
     names.map((name) => number(details, name)).find((value) => value >= 0) ?? 0;
-  return [
-    {
-      id,
-      at,
-      cpuNanoseconds,
-      memoryUsage,
-      inactiveFile: first('total_inactive_file', 'inactive_file'),
-      // Version 2 has no key for all of it.
-      cache: first('total_cache', 'cache', 'file') + first('slab'),
-      ...(periods > 0 ? { quotaPeriods: { periods, throttled } } : undefined),
-      ...(beforeAt > 0 && beforeAt < at && beforeNs >= 0
-        ? { before: { at: beforeAt, cpuNanoseconds: beforeNs } }
-        : undefined),
-    },
-  ];
+  const isLegacy = 'total_rss' in details;
+  return {
+    memoryUsage: number(memory, 'usage'),
+    inactiveFile: first('total_inactive_file', 'inactive_file'),
+    // Version 2 has no key for all of it.
+    cache: first('total_cache', 'cache', 'file') + first('slab'),
+    held: isLegacy
+      ? first('total_rss') + first('total_shmem')
+      : number(details, 'anon') +
+        first('shmem') +
+        first('slab_unreclaimable') +
+        first('kernel_stack') +
+        first('pagetables') +
+        first('sock'),
+  };
+}
+
+/** An empty `precpu_stats` beside a `preread` is no reading. */
+function before(json: Json, at: number): Pick<ContainerStats, 'before'> {
+  const beforeAt = instantOf(text(json, 'preread'));
+  const cpuNanoseconds = number(part(part(json, 'precpu_stats'), 'cpu_usage'), 'total_usage');
+  const isThere = beforeAt > 0 && beforeAt < at && cpuNanoseconds > 0;
+  return isThere ? { before: { at: beforeAt, cpuNanoseconds } } : {};
+}
+
+/** Milliseconds since 1970 of an instant as ISO 8601 writes it; NaN for anything else. */
+function instantOf(text: string): number {
+  return /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}/.test(text) ? Date.parse(text) : Number.NaN;
 }
 
 function part(json: Json, name: string): Json {
-  const value = json[name];
-  return isJson(value) ? value : {};
-}
-
-function text(json: Json, name: string): string {
-  const value = json[name];
-  return typeof value === 'string' ? value : '';
+  return within(json, name) ?? {};
 }
 
 function number(json: Json, name: string): number {

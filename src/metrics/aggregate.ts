@@ -1,4 +1,4 @@
-import type { Metric, Reducer, Statistics, Unit } from './catalog.ts';
+import type { Metric, Reducer, Statistics, Unit } from './metric.ts';
 import type { Column, Window } from './window.ts';
 
 /** One metric's figure of one window: a number, or distinct values with how often each came. */

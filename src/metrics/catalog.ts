@@ -1,75 +1,21 @@
-import type { Series } from './reading.ts';
+import { CPU_METRICS, MORE_CPU_METRICS } from './cpu.ts';
+import { HEALTH_METRICS } from './health.ts';
+import { MEMORY_METRICS, MORE_MEMORY_METRICS } from './memory.ts';
+import { asked, type Metric, type Statistics } from './metric.ts';
+import { PRESSURE_METRICS, SPACE_METRICS } from './pressure.ts';
 
-/** How a window's numbers become what is published. */
-export type Reducer = 'median' | 'max' | 'sum';
-
-/** The units that our metrics carry, as CloudWatch spells them. */
-const UNITS = ['Percent', 'Count', 'Bytes', 'Milliseconds', 'None'] as const;
-export type Unit = (typeof UNITS)[number];
-
-export function isUnit(value: unknown): value is Unit {
-  return UNITS.some((unit) => unit === value);
-}
-
-/** One row a metric. Its prose is in the README. */
-export interface Metric {
-  readonly name: string;
-  readonly unit: Unit;
-  readonly series: Series;
-  readonly reduce: Reducer;
-  /** Published unasked, with `--statistics` of these kinds. */
-  readonly unasked: readonly Statistics[];
-}
-
-/** `median`: one number a window. `distribution`: medians become all their values with counts. */
-export type Statistics = 'median' | 'distribution';
-
-const BOTH: readonly Statistics[] = ['median', 'distribution'];
-/** A distribution carries its own maximum, so a metric for it would be billed for nothing. */
-const MEDIAN_ONLY: readonly Statistics[] = ['median'];
-const ASKED: readonly Statistics[] = [];
-
+/** All that can be published. Those that dashboards hang on stand first. */
 export const CATALOG: readonly Metric[] = [
-  { name: 'CPUUtilization', unit: 'Percent', series: 'cpu', reduce: 'median', unasked: BOTH },
-  { name: 'MemoryUtilization', unit: 'Percent', series: 'memory', reduce: 'median', unasked: BOTH },
-  {
-    name: 'MaxMemoryUtilization',
-    unit: 'Percent',
-    series: 'memory',
-    reduce: 'max',
-    unasked: MEDIAN_ONLY,
-  },
-  { name: 'MaxCPUUtilization', unit: 'Percent', series: 'cpu', reduce: 'max', unasked: ASKED },
-  { name: 'SampleCount', unit: 'Count', series: 'tick', reduce: 'sum', unasked: ASKED },
-  asked('CPUCores', 'None', 'cpuCores'),
-  asked('CPUThrottled', 'Percent', 'cpuThrottled'),
-  asked('CPUSteal', 'Percent', 'cpuSteal'),
-  asked('MemoryUsedBytes', 'Bytes', 'memoryUsed'),
-  asked('MemoryLimitBytes', 'Bytes', 'memoryLimit'),
-  { name: 'OOMKills', unit: 'Count', series: 'oomKills', reduce: 'sum', unasked: ASKED },
-  asked('CPUPressure', 'Percent', 'cpuPressure'),
-  asked('MemoryPressure', 'Percent', 'memoryPressure'),
-  asked('SwapUtilization', 'Percent', 'swap'),
-  asked('DiskUtilization', 'Percent', 'disk'),
-  asked('EphemeralStorageUtilization', 'Percent', 'ephemeralStorage'),
-  asked('AgentCPU', 'Percent', 'agentCpu'),
-  asked('AgentMemory', 'Bytes', 'agentMemory'),
-  { name: 'WindowsSent', unit: 'Count', series: 'windowsSent', reduce: 'sum', unasked: ASKED },
-  {
-    name: 'WindowsDropped',
-    unit: 'Count',
-    series: 'windowsDropped',
-    reduce: 'sum',
-    unasked: ASKED,
-  },
-  asked('PublishLatency', 'Milliseconds', 'publishLatency'),
-  { name: 'PublishErrors', unit: 'Count', series: 'publishErrors', reduce: 'sum', unasked: ASKED },
+  ...CPU_METRICS,
+  ...MEMORY_METRICS,
+  asked('MaxCPUUtilization', 'Percent', 'cpu', 'max'),
+  asked('SampleCount', 'Count', 'tick', 'sum'),
+  ...MORE_CPU_METRICS,
+  ...MORE_MEMORY_METRICS,
+  ...PRESSURE_METRICS,
+  ...SPACE_METRICS,
+  ...HEALTH_METRICS,
 ];
-
-/** A median that is published only by name. */
-function asked(name: string, unit: Unit, series: Series): Metric {
-  return { name, unit, series, reduce: 'median', unasked: ASKED };
-}
 
 /** The metrics that are published when none are named. */
 export function defaultMetrics(statistics: Statistics): readonly Metric[] {

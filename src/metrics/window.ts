@@ -1,4 +1,4 @@
-import type { Sample, Series } from './reading.ts';
+import { type Figures, PLACES, SERIES, type Series } from './figures.ts';
 
 /** A column starts with room for one default minute and doubles when it is full. */
 const FIRST_ROOM = 64;
@@ -43,45 +43,59 @@ export class Column {
   }
 }
 
-/** The numbers of one publishing window, a column for each series. */
-export class Window {
-  readonly #columns = new Map<Series, Column>();
-  readonly #capacity: number;
+const { tick: TICK } = PLACES;
 
-  /** @param capacity numbers a series at most; the oldest give way to the newest */
-  constructor(capacity: number = WINDOW_CAPACITY) {
+/** The numbers of one publishing window: a column for each series that is published. */
+export class Window {
+  readonly #columns: readonly (Column | undefined)[];
+  readonly #capacity: number;
+  #samples = 0;
+
+  /**
+   * @param series what is published; the rest is not kept
+   * @param capacity numbers a series at most; the oldest give way to the newest
+   */
+  constructor(series: Iterable<Series> = SERIES, capacity: number = WINDOW_CAPACITY) {
+    const wanted = new Set(series);
+    this.#columns = SERIES.map((name) => (wanted.has(name) ? new Column(capacity) : undefined));
     this.#capacity = capacity;
   }
 
-  /** Samples taken since the window opened. */
+  /** Samples taken since the window opened, as many as it holds. */
   get samples(): number {
-    return this.column('tick')?.length ?? 0;
+    return Math.min(this.#samples, this.#capacity);
   }
 
+  /** The numbers of a series; undefined where it is not published. */
   column(series: Series): Column | undefined {
-    return this.#columns.get(series);
+    return this.#columns[PLACES[series]];
   }
 
-  /** The only inlet. What is not a finite number is nothing to publish and stays out. */
+  /** One number of a series. What is not finite is nothing to publish and stays out. */
   add(series: Series, value: number): void {
-    if (!Number.isFinite(value)) return;
-    let column = this.#columns.get(series);
-    if (column === undefined) {
-      column = new Column(this.#capacity);
-      this.#columns.set(series, column);
-    }
-    column.add(value);
+    if (Number.isFinite(value)) this.column(series)?.add(value);
   }
 
-  addSample(sample: Sample): void {
-    let series: Series;
-    for (series in sample) {
-      const value = sample[series];
-      if (value !== undefined) this.add(series, value);
+  /** One sample: whatever its figures tell of what is published. @returns whether that was anything */
+  addFigures(figures: Figures): boolean {
+    const columns = this.#columns;
+    let hasAny = false;
+    for (let place = 0; place < columns.length; place += 1) {
+      const column = columns[place];
+      if (column === undefined) continue;
+      const value = figures[place] ?? Number.NaN;
+      if (!Number.isFinite(value)) continue;
+      column.add(value);
+      hasAny = true;
     }
+    if (!hasAny) return false;
+    this.#samples += 1;
+    columns[TICK]?.add(1);
+    return true;
   }
 
   clear(): void {
-    for (const column of this.#columns.values()) column.clear();
+    for (const column of this.#columns) column?.clear();
+    this.#samples = 0;
   }
 }

@@ -1,6 +1,7 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
 import { BlockList, isIP, isIPv6, type Socket } from 'node:net';
+import { type Environment, given } from '../environment.ts';
 import { ConfigError, failure } from '../errors.ts';
 import { lookup } from './lookup.ts';
 
@@ -15,8 +16,6 @@ export const NO_OTHER_PROXY: https.AgentOptions & { proxyEnv?: undefined } = {
 /** Of a proxy that wants to know who asks. */
 export const NEEDS_PASSWORD = 407;
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
 /**
  * The ways by the variables that curl, Go and Python share, the lower-case name first. Loopback and
  * link-local addresses are always reached directly: what answers there hands out credentials.
@@ -25,18 +24,18 @@ type Environment = Readonly<Record<string, string | undefined>>;
  */
 export function routeBy(environment: Environment): Route {
   const named = (name: string): string | undefined =>
-    environment[name]?.trim() || environment[name.toUpperCase()]?.trim() || undefined;
+    given(environment, name) ?? given(environment, name.toUpperCase());
   const except = (named('no_proxy') ?? '').toLowerCase().split(/[\s,]+/);
   return (url) => {
     const isPlain = url.protocol === 'http:';
     // In a CGI program HTTP_PROXY is what a request said of itself ("Proxy:").
     const isCgi = isPlain && environment['REQUEST_METHOD'] !== undefined;
     const name = isPlain ? 'http_proxy' : 'https_proxy';
-    const given = (isCgi ? environment[name]?.trim() : named(name)) || named('all_proxy');
-    if (given === undefined || isLocal(hostOf(url))) return undefined;
+    const text = (isCgi ? given(environment, name) : named(name)) ?? named('all_proxy');
+    if (text === undefined || isLocal(hostOf(url))) return undefined;
     const port = url.port || (isPlain ? '80' : '443');
     if (except.some((entry) => covers(entry, hostOf(url), port))) return undefined;
-    return parseProxy(given, name);
+    return parseProxy(text, name);
   };
 }
 

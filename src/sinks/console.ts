@@ -2,7 +2,7 @@ import { metricData, type Publication, type PutMetricDataInput } from '../cloudw
 import { encodePages } from '../cloudwatch/form.ts';
 import type { Fields } from '../log.ts';
 import type { ClosedWindow, Datum } from '../metrics/aggregate.ts';
-import type { Sample } from '../metrics/reading.ts';
+import { type Figures, figureOf } from '../metrics/figures.ts';
 import type { Outcome, Sink } from './sink.ts';
 
 /** Where lines go. A reader that stalls must not hold up the sampling. */
@@ -31,12 +31,12 @@ export class ConsoleSink implements Sink {
     this.#options = options;
   }
 
-  sample(sample: Sample, wallMs: number): void {
+  readonly sample = (sample: Figures, wallMs: number): void => {
+    const cpu = figureOf(sample, 'cpu');
+    const memory = figureOf(sample, 'memory');
     const figures = {
-      ...(sample.cpu === undefined ? undefined : { CPUUtilization: this.#scaled(sample.cpu) }),
-      ...(sample.memory === undefined
-        ? undefined
-        : { MemoryUtilization: this.#scaled(sample.memory) }),
+      ...(cpu === undefined ? undefined : { CPUUtilization: this.#scaled(cpu) }),
+      ...(memory === undefined ? undefined : { MemoryUtilization: this.#scaled(memory) }),
     };
     const time = new Date(wallMs).toISOString();
     if (this.#options.format === 'json') {
@@ -45,7 +45,7 @@ export class ConsoleSink implements Sink {
       const shown = Object.entries(figures).map(([name, value]) => `${name} ${value}`);
       this.#write(`${time}  ${shown.join('  ')}`);
     }
-  }
+  };
 
   accept(window: ClosedWindow): void {
     const { publication, format } = this.#options;

@@ -1,7 +1,8 @@
-import type { Cgroups } from './cgroup/hierarchy.ts';
-import type { Host } from './rootfs.ts';
-
-export type Environment = Readonly<Record<string, string | undefined>>;
+import type { Environment } from '../environment.ts';
+import { parseByteLimit, parseCpuMax } from '../kernel/limits.ts';
+import { type Cgroups, isPath } from './cgroup/hierarchy.ts';
+import { containerDepth, namesOf } from './cgroup/names.ts';
+import { type RootFs, shown } from './rootfs.ts';
 
 /** Inodes of the first namespaces, fixed in the kernel's include/linux/proc_ns.h. */
 const INITIAL_CGROUP = 'cgroup:[4026531835]';
@@ -15,46 +16,162 @@ const MARKER_VARIABLES = [
   'ECS_CONTAINER_METADATA_URI',
   'AWS_BATCH_JOB_ID',
 ];
-const CONTAINER_PATH = /\/(docker|ecs|kubepods|libpod|lxc|crio|containerd|buildkit)/;
+/** What stands as process 1 of a machine. */
+const MACHINE_INITS = /^(?:systemd|init|init\(.*|openrc-init|runit|s6-svscan|launchd|busybox)$/;
 /** What may stand as process 1 above an agent that is alone all the same. */
-const INITS = new Set(['tini', 'dumb-init', 'docker-init', 'catatonit']);
+const SMALL_INITS = new Set(['tini', 'dumb-init', 'docker-init', 'catatonit']);
+
+/** A strong sign decides. */
+const STRONG = 8;
+/** Signs and counter-signs that are not strong decide by so much together. */
+const ENOUGH = 2;
+
+/** Something that speaks for a container (above 0) or for a machine (below 0). */
+export interface Sign {
+  readonly weight: number;
+  readonly text: string;
+}
+
+/** What signs are found in. */
+interface Seen {
+  readonly fs: RootFs;
+  readonly cgroups: Cgroups;
+  readonly environment: Environment;
+}
+
+/**
+ * The signs, and what each weighs. A weak one never decides alone, nor do several against what a
+ * machine shows. README has this table.
+ */
+const SIGNS: readonly {
+  readonly weight: number;
+  readonly find: (seen: Seen) => string | undefined;
+}[] = [
+  { weight: STRONG, find: namedPath },
+  { weight: STRONG, find: ownGroupMounted },
+  { weight: STRONG, find: runtimeVariable },
+  { weight: STRONG, find: containedNamespace },
+  { weight: 3, find: privateNamespace },
+  { weight: 1, find: ownPidNamespace },
+  { weight: 1, find: ({ fs }) => MARKER_FILES.find(fs.has) },
+  { weight: 1, find: partialMount },
+  {
+    weight: -1,
+    find: ({ fs }) => when(isLink(fs, 'pid', INITIAL_PID), 'the initial PID namespace'),
+  },
+  {
+    weight: -1,
+    find: ({ fs }) => when(isLink(fs, 'cgroup', INITIAL_CGROUP), 'the initial cgroup namespace'),
+  },
+  { weight: -1, find: machineInit },
+  { weight: -1, find: systemdPath },
+];
+
+/** All signs that are there. */
+export function signsOf(fs: RootFs, cgroups: Cgroups, environment: Environment): readonly Sign[] {
+  const seen = { fs, cgroups, environment };
+  return SIGNS.flatMap(({ weight, find }) => {
+    const text = find(seen);
+    return text === undefined ? [] : [{ weight, text }];
+  });
+}
+
+/** Whether the signs make a container. */
+export function isContainer(signs: readonly Sign[]): boolean {
+  if (signs.some(({ weight }) => weight >= STRONG)) return true;
+  return signs.reduce((sum, { weight }) => sum + weight, 0) >= ENOUGH;
+}
+
+/** The signs in words: `+8 the variable container, -1 the initial PID namespace`. */
+export function signsText(signs: readonly Sign[]): string {
+  if (signs.length === 0) return 'no sign of a container or a machine';
+  return signs.map(({ weight, text }) => `${weight > 0 ? '+' : ''}${weight} ${text}`).join(', ');
+}
+
+function when(condition: boolean, text: string): string | undefined {
+  return condition ? text : undefined;
+}
+
+function isLink(fs: RootFs, namespace: 'cgroup' | 'pid', target: string): boolean {
+  return fs.link(`/proc/self/ns/${namespace}`) === target;
+}
 
 /** Kernels before 4.6 have no such link, and only the first namespace. */
-export function hasOwnCgroupNamespace(host: Host): boolean {
-  const link = host.link('/proc/self/ns/cgroup');
+export function hasOwnCgroupNamespace(fs: RootFs): boolean {
+  const link = fs.link('/proc/self/ns/cgroup');
   return link !== '' && link !== INITIAL_CGROUP;
 }
 
 /** In the host's every process of the machine is visible, which is no task. */
-export function hasOwnPidNamespace(host: Host): boolean {
-  const link = host.link('/proc/self/ns/pid');
+export function hasOwnPidNamespace(fs: RootFs): boolean {
+  const link = fs.link('/proc/self/ns/pid');
   return link !== '' && link !== INITIAL_PID;
 }
 
-/** What says that this is a container; nothing where nothing does. */
-export function signOfContainer(
-  host: Host,
-  cgroups: Cgroups,
-  environment: Environment,
-): string | undefined {
-  if (hasOwnCgroupNamespace(host)) return 'a cgroup namespace of its own';
-  if (cgroups.isPartial) return 'a cgroup mount of a part of the hierarchy';
-  if (hasOwnPidNamespace(host)) return 'a PID namespace of its own';
-  const file = MARKER_FILES.find(host.has);
-  if (file !== undefined) return file;
-  const variable = MARKER_VARIABLES.find((name) => (environment[name] ?? '') !== '');
-  if (variable !== undefined) return `the variable ${variable}`;
-  if (environment['AWS_EXECUTION_ENV']?.startsWith('AWS_ECS_')) return 'AWS_EXECUTION_ENV';
-  const path = cgroups.paths.find((name) => CONTAINER_PATH.test(name));
-  return path === undefined ? undefined : `the cgroup path ${path}`;
+function namedPath({ cgroups }: Seen): string | undefined {
+  const path = cgroups.paths.find((one) => containerDepth(one) > 0);
+  return path === undefined ? undefined : `a container's name in the cgroup path ${shown(path)}`;
+}
+
+/** A runtime mounts the own group where the whole hierarchy would be. */
+function ownGroupMounted({ cgroups }: Seen): string | undefined {
+  return when(cgroups.isOwnMounted, 'a cgroup mount that shows the own group alone');
+}
+
+function runtimeVariable({ environment }: Seen): string | undefined {
+  const name = MARKER_VARIABLES.find((one) => (environment[one] ?? '') !== '');
+  if (name !== undefined) return `the variable ${name}`;
+  const isEcs = environment['AWS_EXECUTION_ENV']?.startsWith('AWS_ECS_') === true;
+  return when(isEcs, 'the variable AWS_EXECUTION_ENV');
+}
+
+/** A unit of systemd may have a namespace, too: but neither limits nor processes of its own. */
+function containedNamespace({ fs, cgroups }: Seen): string | undefined {
+  if (!hasOwnCgroupNamespace(fs)) return undefined;
+  if (hasOwnPidNamespace(fs)) return 'cgroup and PID namespaces of its own';
+  return when(hasLimits(fs, cgroups), 'a cgroup namespace of its own with limits');
+}
+
+function privateNamespace({ fs }: Seen): string | undefined {
+  return when(
+    hasOwnCgroupNamespace(fs) && !hasOwnPidNamespace(fs),
+    'a cgroup namespace of its own',
+  );
+}
+
+function hasLimits(fs: RootFs, { cpu, memory }: Cgroups): boolean {
+  const [cpuFolder, memoryFolder] = [cpu, memory].map((one) => (isPath(one) ? one.folders[0] : ''));
+  const bytes = ['memory.max', 'memory.limit_in_bytes'].map((name) =>
+    parseByteLimit(fs.text(`${memoryFolder}/${name}`)),
+  );
+  return parseCpuMax(fs.text(`${cpuFolder}/cpu.max`)) < 2 ** 20 || Math.min(...bytes) < 2 ** 60;
+}
+
+function ownPidNamespace({ fs }: Seen): string | undefined {
+  return when(hasOwnPidNamespace(fs), 'a PID namespace of its own');
+}
+
+function partialMount({ cgroups }: Seen): string | undefined {
+  return when(cgroups.isPartial, 'a cgroup mount of a part of the hierarchy');
+}
+
+function machineInit({ fs }: Seen): string | undefined {
+  const comm = fs.text('/proc/1/comm').trim();
+  return when(MACHINE_INITS.test(comm), `${comm} as process 1`);
+}
+
+function systemdPath({ cgroups }: Seen): string | undefined {
+  const isUnit = (name: string): boolean => /\.(?:slice|service|scope)$/.test(name);
+  const path = cgroups.paths.find((one) => isUnit(namesOf(one)[0] ?? ''));
+  return path === undefined ? undefined : `the unit of systemd ${shown(path)}`;
 }
 
 /** Whether a cgroup holds nothing but the agent, and perhaps the init that started it. */
-export function isAlone(host: Host, folder: string, pid: number): boolean {
-  const all = host.text(`${folder}/cgroup.procs`).split('\n');
+export function isAlone(fs: RootFs, folder: string, pid: number): boolean {
+  const all = fs.text(`${folder}/cgroup.procs`).split('\n');
   const own = String(pid);
   const others = all.filter((line) => line !== '' && line !== own);
-  const isInit = (other: string): boolean => INITS.has(host.text(`/proc/${other}/comm`).trim());
+  const isInit = (other: string): boolean => SMALL_INITS.has(fs.text(`/proc/${other}/comm`).trim());
   // With an init system the agent, like all others, sits in a group further down.
   return all.includes(own) && others.every(isInit);
 }

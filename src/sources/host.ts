@@ -1,52 +1,179 @@
-import type { CpuTicks } from '../kernel/stat.ts';
-import type { MachineTicks, Source } from '../metrics/reading.ts';
-import { type Machine, openMachine } from './machine.ts';
-import { lessOwn, type OwnUse, type SourceOptions } from './options.ts';
-import { commonReaders, HOST_TROUBLE, readSwap, troubleReaders } from './pressure.ts';
-import { type GroupReader, gauge, sourceOf } from './readers.ts';
-import type { Host } from './rootfs.ts';
+import { NoDataError, ParseError } from '../errors.ts';
+import { MEMINFO_HEAD_BYTES, memory } from '../kernel/meminfo.ts';
+import {
+  IDLE,
+  IOWAIT,
+  IRQ,
+  NICE,
+  parseStat,
+  SOFTIRQ,
+  STAT_HEAD_BYTES,
+  STEAL,
+  SYSTEM,
+  TICK_FIELDS,
+  USER,
+} from '../kernel/stat.ts';
+import { putTicks, ticksFit } from '../metrics/cpu.ts';
+import type { Figures, Meter } from '../metrics/figures.ts';
+import { putHeld, putMemory } from '../metrics/memory.ts';
+import { commonMeters } from './common.ts';
+import { RESCAN_MS } from './limits.ts';
+import { Machine } from './machine.ts';
+import { meter, sourceOf } from './meters.ts';
+import { type SourceOptions, withoutSelf } from './options.ts';
+import { HOST_TROUBLE, troubleMeters } from './pressure.ts';
+import type { RootFile, RootFs } from './rootfs.ts';
+import type { Source } from './source.ts';
+import { swapMeter } from './swap.ts';
 
 /** A tick is 10 ms on every machine that Node runs on. */
 const USEC_A_TICK = 10_000;
+/** Within this time every machine's ticks have grown. */
+const STANDING_MS = 100;
+const BUSY = Uint8Array.of(USER, NICE, SYSTEM, IRQ, SOFTIRQ, STEAL);
 
 /** The whole machine: all its CPUs, all its memory. */
-export function openHostSource(host: Host, options: SourceOptions): Source {
-  const { memoryMode, excludeSelf, ownUse, wanted } = options;
-  const machine = openMachine(host);
-  const ticks = (): CpuTicks => machine.readTicks();
+export function openHostSource(fs: RootFs, options: SourceOptions): Source {
+  const { memoryMode, wanted } = options;
+  const machine = new Machine(fs);
   return sourceOf(
     () => `scope=host source=host cpu=/proc/stat mem=/proc/meminfo mem.mode=${memoryMode}`,
     {
-      ticks: ticksReader(machine, excludeSelf ? () => withoutOwn(ticks(), ownUse()) : ticks),
-      memory: gauge(() => lessOwn(machine.readMemory(memoryMode), options)),
-      swap: wanted.has('swap') ? gauge(readSwap(host)) : undefined,
-      ...troubleReaders(host, HOST_TROUBLE, options),
-      ...commonReaders(host, options),
+      cpu: new TicksMeter(fs, machine, options),
+      memory: new HostMemoryMeter(fs, machine, options),
+      'held memory':
+        wanted.has('memoryHeld') || wanted.has('memoryHeldShare') ? heldMeter(machine) : undefined,
+      swap: wanted.has('swap') ? swapMeter(fs) : undefined,
+      ...troubleMeters(fs, HOST_TROUBLE, options),
+      ...commonMeters(fs, options),
     },
-    host.close,
+    fs.close,
   );
 }
 
-/** @param cores what counts as 100 %; all CPUs that are online where nothing is given */
-export function ticksReader(
-  machine: Machine,
-  read: () => CpuTicks,
-  cores?: number,
-): GroupReader<MachineTicks> {
-  let list: string | undefined;
-  let online = 0;
-  return gauge(
-    () => {
-      const ticks = read();
-      const listed = machine.readOnline();
-      if (listed !== list) online = machine.countOnline();
-      list = listed;
-      return { ticks, online, cores: cores ?? online };
-    },
-    () => list ?? '',
-  );
+/** Busy time of all CPUs, from /proc/stat. Steal is busy: somebody wanted to run and could not. */
+export class TicksMeter implements Meter {
+  readonly #fs: RootFs;
+  readonly #stat: RootFile;
+  readonly #machine: Machine;
+  readonly #options: SourceOptions;
+  readonly #cores: () => number;
+  #before = new Float64Array(TICK_FIELDS);
+  #now = new Float64Array(TICK_FIELDS);
+  #atMs = Number.NaN;
+  #online = Number.NaN;
+  #rescanMs = Number.NEGATIVE_INFINITY;
+
+  /** @param cores what counts as 100 %; all CPUs that are online where it gives Infinity */
+  constructor(
+    fs: RootFs,
+    machine: Machine,
+    options: SourceOptions,
+    cores: () => number = () => Number.POSITIVE_INFINITY,
+  ) {
+    this.#fs = fs;
+    this.#stat = fs.file('/proc/stat');
+    this.#machine = machine;
+    this.#options = options;
+    this.#cores = cores;
+  }
+
+  measure(nowMs: number, figures: Figures): void {
+    const earlier = this.#now;
+    const ticks = this.#before;
+    const end = this.#stat.head(STAT_HEAD_BYTES);
+    const problem = parseStat(this.#fs.buffer, end, ticks);
+    if (problem !== '') throw new ParseError(this.#stat.path, problem);
+    if (this.#options.excludeSelf) {
+      ticks[USER] = (ticks[USER] ?? 0) - this.#options.selfUsage().cpuUsec / USEC_A_TICK;
+    }
+    this.#before = earlier;
+    this.#now = ticks;
+    const spanMs = nowMs - this.#atMs;
+    this.#atMs = nowMs;
+    const online = this.#readOnline(nowMs);
+    if (spanMs > 0) this.#put(figures, spanMs, online);
+  }
+
+  #put(figures: Figures, spanMs: number, online: number): void {
+    const before = this.#before;
+    const now = this.#now;
+    // Idle time never shrinks but where a CPU went offline: the aggregate changes its source then.
+    if ((now[IDLE] ?? 0) < (before[IDLE] ?? 0)) {
+      this.#rescanMs = Number.NEGATIVE_INFINITY;
+      return;
+    }
+    let busy = 0;
+    for (const place of BUSY) busy += grown(before, now, place);
+    const idle = grown(before, now, IDLE) + grown(before, now, IOWAIT);
+    if (busy + idle <= 0 && spanMs >= STANDING_MS) {
+      throw new NoDataError(`${this.#stat.path} stands still: it does not count CPU time here`);
+    }
+    if (!ticksFit(busy + idle, spanMs, online)) {
+      this.#checkOnline(busy + idle, spanMs, online);
+      return;
+    }
+    putTicks(figures, busy, grown(before, now, STEAL), idle, online, this.#cores());
+  }
+
+  /** More CPUs than were known are a new baseline; else it is more than there can be. */
+  #checkOnline(ticks: number, spanMs: number, online: number): void {
+    this.#rescanMs = Number.NEGATIVE_INFINITY;
+    if (this.#readOnline(this.#atMs) !== online) return;
+    throw new NoDataError(
+      `${this.#stat.path} grew by ${ticks} ticks within ${Math.round(spanMs)} ms on ${online} CPUs, which cannot be`,
+    );
+  }
+
+  #readOnline(nowMs: number): number {
+    if (nowMs - this.#rescanMs >= RESCAN_MS) {
+      this.#online = this.#machine.countOnline();
+      this.#rescanMs = nowMs;
+    }
+    return this.#online;
+  }
 }
 
-function withoutOwn(ticks: CpuTicks, { cpuUsec }: OwnUse): CpuTicks {
-  return { ...ticks, user: ticks.user - cpuUsec / USEC_A_TICK };
+/** The kernel documents that iowait may shrink, and others do by a tick: that is no time passed. */
+function grown(before: Float64Array, now: Float64Array, place: number): number {
+  const grew = (now[place] ?? 0) - (before[place] ?? 0);
+  return grew > 0 ? grew : 0;
+}
+
+/** MemTotal less MemAvailable, which nearly all kernels say in the first lines. */
+class HostMemoryMeter implements Meter {
+  readonly #fs: RootFs;
+  readonly #meminfo: RootFile;
+  readonly #machine: Machine;
+  readonly #options: SourceOptions;
+
+  constructor(fs: RootFs, machine: Machine, options: SourceOptions) {
+    this.#fs = fs;
+    this.#meminfo = fs.file('/proc/meminfo');
+    this.#machine = machine;
+    this.#options = options;
+  }
+
+  measure(_nowMs: number, figures: Figures): void {
+    const options = this.#options;
+    if (options.memoryMode === 'workingset') {
+      const end = this.#meminfo.head(MEMINFO_HEAD_BYTES);
+      const total = memory(this.#fs.buffer, end, 'MemTotal:');
+      const available = memory(this.#fs.buffer, end, 'MemAvailable:');
+      // 0 (odd kernels) and more than the total (seen under LXC) are no answers.
+      if (available > 0 && available <= total) {
+        putMemory(figures, withoutSelf(total - available, options), total);
+        return;
+      }
+    }
+    const { used, limit } = this.#machine.readMemory(options.memoryMode);
+    putMemory(figures, withoutSelf(used, options), limit);
+  }
+}
+
+function heldMeter(machine: Machine): Meter {
+  return meter((_nowMs, figures) => {
+    const { held, limit } = machine.readHeld();
+    putHeld(figures, held, limit);
+  });
 }

@@ -3,16 +3,18 @@ import { cpus } from 'node:os';
 import type { Clock } from '../clock.ts';
 import { NoDataError, reasonOf } from '../errors.ts';
 import { parseVmStat } from '../kernel/vmstat.ts';
-import type { Group, MachineTicks, Missing, Source } from '../metrics/reading.ts';
+import { putTicks } from '../metrics/cpu.ts';
+import type { Figures, Meter } from '../metrics/figures.ts';
+import { putMemory } from '../metrics/memory.ts';
+import { AgentMeter } from './common.ts';
+import { meter, sourceOf } from './meters.ts';
 import type { SourceOptions } from './options.ts';
-import { gauge, sourceOf } from './readers.ts';
+import type { Source } from './source.ts';
 
 /** A child process takes some milliseconds of CPU. */
 const POLL_MS = 5000;
 const TIMEOUT_MS = 1000;
 const MOST_OUTPUT_BYTES = 64 * 1024;
-/** os.cpus() gives milliseconds, a tick is 10. */
-const MS_A_TICK = 10;
 
 export interface MacOptions extends SourceOptions {
   readonly clock: Clock;
@@ -24,9 +26,11 @@ export interface MacOptions extends SourceOptions {
  * A Mac: CPU from the kernel's own ticks by way of Node, memory from vm_stat, which is asked beside the
  * sampling and never holds it up.
  */
-export function openMacSource({ clock, path, wanted, ownUse }: MacOptions): Source {
+export function openMacSource({ clock, path, ...options }: MacOptions): Source {
+  const { wanted } = options;
   const stop = new AbortController();
-  let memory: Group<{ used: number; limit: number }> | Missing | undefined;
+  let memory: { readonly used: number; readonly limit: number } | undefined;
+  let failure = '';
   let total: Promise<number> | undefined;
   let cancel = clock.after(0, poll);
 
@@ -37,10 +41,11 @@ export function openMacSource({ clock, path, wanted, ownUse }: MacOptions): Sour
     Promise.all([run('vm_stat'), total])
       .then(([vmStat, limit]) => {
         if (!(limit > 0)) throw new NoDataError('sysctl hw.memsize gave no number');
-        memory = { at: clock.monoMs(), key: '', values: { used: parseVmStat(vmStat), limit } };
+        memory = { used: parseVmStat(vmStat), limit };
+        failure = '';
       })
       .catch((error) => {
-        memory = { missing: reasonOf(error) };
+        failure = reasonOf(error);
         total = undefined;
       })
       .then(() => {
@@ -49,16 +54,19 @@ export function openMacSource({ clock, path, wanted, ownUse }: MacOptions): Sour
   }
 
   /** Each result is handed over once; a failure stays until there is a result. */
-  function newest(): typeof memory {
-    const result = memory;
-    if (result !== undefined && !('missing' in result)) memory = undefined;
-    return result;
-  }
-
+  const memoryMeter = meter((_nowMs, figures) => {
+    if (failure !== '') throw new NoDataError(failure);
+    if (memory !== undefined) putMemory(figures, memory.used, memory.limit);
+    memory = undefined;
+  });
   const wantsAgent = wanted.has('agentCpu') || wanted.has('agentMemory');
   return sourceOf(
     () => 'scope=host source=macos cpu=os.cpus mem=vm_stat',
-    { ticks: gauge(readTicks), memory: newest, agent: wantsAgent ? gauge(ownUse) : undefined },
+    {
+      cpu: new MacTicksMeter(),
+      memory: memoryMeter,
+      agent: wantsAgent ? new AgentMeter(options) : undefined,
+    },
     () => {
       stop.abort();
       cancel();
@@ -66,15 +74,27 @@ export function openMacSource({ clock, path, wanted, ownUse }: MacOptions): Sour
   );
 }
 
-/** macOS counts neither waiting for disks nor steal; its ticks wrap after 497 days, which is a baseline. */
-function readTicks(): MachineTicks {
-  const all = cpus();
-  if (all.length === 0) throw new NoDataError('os.cpus() lists no CPU');
-  const sum = (field: 'user' | 'nice' | 'sys' | 'idle'): number =>
-    all.reduce((total, { times }) => total + times[field] / MS_A_TICK, 0);
-  const ticks = { user: sum('user'), nice: sum('nice'), system: sum('sys'), idle: sum('idle') };
-  const never = { iowait: 0, irq: 0, softirq: 0, steal: 0 };
-  return { ticks: { ...ticks, ...never }, online: all.length, cores: all.length };
+/** macOS counts neither waiting for disks nor steal; its ticks wrap after 497 days: a baseline. */
+class MacTicksMeter implements Meter {
+  #busy = Number.NaN;
+  #idle = Number.NaN;
+  #count = 0;
+
+  measure(_nowMs: number, figures: Figures): void {
+    const all = cpus();
+    if (all.length === 0) throw new NoDataError('os.cpus() lists no CPU');
+    let busy = 0;
+    let idle = 0;
+    for (const { times } of all) {
+      busy += times.user + times.nice + times.sys;
+      idle += times.idle;
+    }
+    const [busyGrown, idleGrown] = [busy - this.#busy, idle - this.#idle];
+    const isSame = this.#count === all.length;
+    [this.#busy, this.#idle, this.#count] = [busy, idle, all.length];
+    if (!isSame || !(busyGrown >= 0 && idleGrown >= 0)) return;
+    putTicks(figures, busyGrown, 0, idleGrown, all.length, Number.POSITIVE_INFINITY);
+  }
 }
 
 /** @throws NoDataError where the command is not there, fails, or takes too long */

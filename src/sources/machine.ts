@@ -2,79 +2,97 @@ import { NoDataError, ParseError } from '../errors.ts';
 import { countCpus } from '../kernel/cpus.ts';
 import {
   estimateAvailable,
-  MEMINFO_HEAD_BYTES,
-  parseMemory,
+  held,
+  memory,
   usedWithCache,
   usedWithoutCache,
 } from '../kernel/meminfo.ts';
-import { type CpuTicks, parseStat, STAT_HEAD_BYTES } from '../kernel/stat.ts';
+import { countCpuLines } from '../kernel/stat.ts';
 import { parseLowWatermarks } from '../kernel/zoneinfo.ts';
-import type { Fill } from '../metrics/reading.ts';
+import { optional } from './meters.ts';
 import type { MemoryMode } from './options.ts';
-import { optional, parsed } from './readers.ts';
-import type { Host, HostFile } from './rootfs.ts';
+import type { RootFile, RootFs } from './rootfs.ts';
 
 /** Bytes of a page on every machine that lacks MemAvailable (kernels before 3.14, x86). */
 const PAGE_BYTES = 4096;
-/** A list of CPUs such as `0-191` or `0,2,4`; sysfs shows a page at most. */
-const LIST_BYTES = 4096;
 
 /** What /proc and /sys say of the whole machine. */
-export interface Machine {
-  readTicks(): CpuTicks;
-  /** Which CPUs are online; empty where the kernel (or a partial root) does not say. */
-  readOnline(): string;
-  /** How many CPUs are online. @throws NoDataError */
-  countOnline(): number;
-  /** @throws NoDataError, ParseError */
-  readMemory(mode: MemoryMode): Fill;
-}
+export class Machine {
+  readonly #fs: RootFs;
+  readonly #meminfo: RootFile;
 
-export function openMachine(host: Host): Machine {
-  const stat = host.file('/proc/stat');
-  const online = host.file('/sys/devices/system/cpu/online');
-  const meminfo = host.file('/proc/meminfo');
-  const zoneinfo = host.file('/proc/zoneinfo');
+  constructor(fs: RootFs) {
+    this.#fs = fs;
+    this.#meminfo = fs.file('/proc/meminfo');
+  }
 
-  return {
-    readTicks: () => parsed(stat, stat.head(STAT_HEAD_BYTES), parseStat),
-    readOnline: () => optional(() => online.head(LIST_BYTES), ''),
-    countOnline,
-    readMemory: (mode) => (mode === 'workingset' ? readInUse() : readByFormula(mode)),
-  };
-
-  function countOnline(): number {
-    const listed = countCpus(optional(() => online.head(LIST_BYTES), ''));
+  /** How many CPUs are online; NaN where neither sysfs nor /proc/stat says. */
+  countOnline(): number {
+    const listed = countCpus(this.#fs.text('/sys/devices/system/cpu/online'));
     if (!Number.isNaN(listed)) return listed;
-    const lines = stat.read().match(/^cpu\d+ /gm)?.length;
-    if (lines === undefined) throw new NoDataError(`${online.path}: no list of CPUs`);
-    return lines;
+    return countCpuLines(this.#fs.text('/proc/stat')) || Number.NaN;
   }
 
-  /** Nearly all kernels that say what is available say it in the first three lines. */
-  function readInUse(): Fill {
-    const head = meminfo.head(MEMINFO_HEAD_BYTES);
-    if (!head.startsWith('MemTotal:')) return readWhole();
-    const { total, available } = parsed(meminfo, head, parseMemory);
-    return Number.isNaN(available) ? readWhole() : { used: total - available, limit: total };
+  /** All bytes of memory; NaN where /proc/meminfo is masked, or says 0 (LXCFS). */
+  total(): number {
+    const end = optional(() => this.#meminfo.whole(), 0);
+    const total = memory(this.#fs.buffer, end, 'MemTotal:');
+    return total > 0 ? total : Number.NaN;
   }
 
-  function readWhole(): Fill {
-    const text = meminfo.read();
-    const { total, available: said } = parsed(meminfo, text, parseMemory);
-    const available = Number.isNaN(said) ? estimateAvailable(text, lowWatermark(zoneinfo)) : said;
-    if (Number.isNaN(available)) throw new ParseError(meminfo.path, 'no line "MemFree:"');
-    return { used: total - available, limit: total };
+  /** Bytes in use, and of how many. @throws NoDataError, ParseError */
+  readMemory(mode: MemoryMode): { readonly used: number; readonly limit: number } {
+    const end = this.#meminfo.whole();
+    const limit = this.#checkedTotal(end);
+    return { used: this.#used(end, limit, mode), limit };
   }
 
-  function readByFormula(mode: 'usage' | 'free-cache'): Fill {
-    const text = meminfo.read();
-    const used = mode === 'usage' ? usedWithCache(text) : usedWithoutCache(text);
-    if (Number.isNaN(used)) throw new ParseError(meminfo.path, 'no line "MemFree:"');
-    return { used, limit: parsed(meminfo, text, parseMemory).total };
+  /** Bytes that cannot be given back, and of how many. @throws NoDataError, ParseError */
+  readHeld(): { readonly held: number; readonly limit: number } {
+    const end = this.#meminfo.whole();
+    const limit = this.#checkedTotal(end);
+    const bytes = held(this.#fs.buffer, end);
+    if (!(bytes >= 0 && bytes <= limit)) {
+      throw new ParseError(this.#meminfo.path, 'its lines leave no bytes that are held');
+    }
+    return { held: bytes, limit };
   }
-}
 
-function lowWatermark(zoneinfo: HostFile): number {
-  return optional(() => parseLowWatermarks(zoneinfo.read()) * PAGE_BYTES, Number.NaN);
+  #checkedTotal(end: number): number {
+    const total = memory(this.#fs.buffer, end, 'MemTotal:');
+    if (total > 0) return total;
+    throw new ParseError(this.#meminfo.path, 'no line "MemTotal:" with a number above 0');
+  }
+
+  #used(end: number, total: number, mode: MemoryMode): number {
+    const { buffer } = this.#fs;
+    if (mode !== 'workingset') {
+      const used = mode === 'usage' ? usedWithCache(buffer, end) : usedWithoutCache(buffer, end);
+      if (Number.isNaN(used)) throw new ParseError(this.#meminfo.path, 'no line "MemFree:"');
+      return this.#possible(used, total);
+    }
+    const said = memory(buffer, end, 'MemAvailable:');
+    if (said > 0 && said <= total) return total - said;
+    const free = memory(buffer, end, 'MemFree:');
+    // A number that ran below 0 (LXCFS): what is estimated from it would be nonsense, too.
+    this.#possible(total - free, total);
+    const estimate = estimateAvailable(buffer, end, Number.NaN);
+    if (Number.isNaN(estimate)) throw new ParseError(this.#meminfo.path, 'no line "MemFree:"');
+    return total - Math.min(this.#withWatermark(estimate), total);
+  }
+
+  /** The estimate again, with the watermarks of /proc/zoneinfo where it is there. */
+  #withWatermark(estimate: number): number {
+    const pages = parseLowWatermarks(this.#fs.text('/proc/zoneinfo'));
+    if (Number.isNaN(pages)) return estimate;
+    const end = this.#meminfo.whole();
+    return estimateAvailable(this.#fs.buffer, end, pages * PAGE_BYTES);
+  }
+
+  #possible(used: number, total: number): number {
+    if (used < 0 || used > total) {
+      throw new NoDataError('/proc/meminfo: MemFree is above MemTotal, which cannot be');
+    }
+    return used;
+  }
 }

@@ -1,4 +1,4 @@
-import type { Fill, Series } from '../metrics/reading.ts';
+import type { Series } from '../metrics/figures.ts';
 
 /**
  * What counts as memory in use.
@@ -14,7 +14,7 @@ export const CPU_BASES = ['limit', 'host'] as const;
 export type CpuBase = (typeof CPU_BASES)[number];
 
 /** What this very process costs. */
-export interface OwnUse {
+export interface SelfUsage {
   readonly cpuUsec: number;
   readonly residentBytes: number;
   /** Memory that is nobody else's; NaN where that cannot be told. */
@@ -28,13 +28,15 @@ export interface SourceOptions {
   readonly excludeSelf: boolean;
   /** What will be published, so that nothing else is read. */
   readonly wanted: ReadonlySet<Series>;
-  readonly ownUse: () => OwnUse;
+  readonly selfUsage: () => SelfUsage;
+  /** Limits that nobody inside can see (`--cpu-limit`, `--memory-limit`); the tightest counts. */
+  readonly saidCores?: number | undefined;
+  readonly saidBytes?: number | undefined;
 }
 
-/** Memory in use, with `--exclude-self` without the agent's own. */
-export function lessOwn({ used, limit }: Fill, { excludeSelf, ownUse }: SourceOptions): Fill {
-  if (!excludeSelf) return { used, limit };
-  const { anonymousBytes } = ownUse();
-  const less = Number.isNaN(anonymousBytes) ? 0 : anonymousBytes;
-  return { used: Math.max(0, used - less), limit };
+/** Bytes in use, with `--exclude-self` without the agent's own. */
+export function withoutSelf(used: number, { excludeSelf, selfUsage }: SourceOptions): number {
+  if (!excludeSelf) return used;
+  const { anonymousBytes } = selfUsage();
+  return Number.isNaN(anonymousBytes) ? used : Math.max(0, used - anonymousBytes);
 }

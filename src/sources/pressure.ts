@@ -1,24 +1,14 @@
 import { NoDataError, ParseError } from '../errors.ts';
-import { parseSwap } from '../kernel/meminfo.ts';
-import { parseMounts } from '../kernel/mountinfo.ts';
+import { keyedNumber } from '../kernel/bytes.ts';
 import { parseStalledUsec } from '../kernel/pressure.ts';
-import { keyedNumber } from '../kernel/text.ts';
-import type { Fill, Series } from '../metrics/reading.ts';
+import { type Figures, type Meter, PLACES, type Series } from '../metrics/figures.ts';
+import { putStalled } from '../metrics/pressure.ts';
+import type { NamedMeters } from './meters.ts';
 import type { SourceOptions } from './options.ts';
-import { type GroupReaders, gauge, readNumber } from './readers.ts';
-import type { Host } from './rootfs.ts';
+import type { RootFile, RootFs } from './rootfs.ts';
 
 /** Pressure files are two lines of about 70 bytes. */
 const PRESSURE_BYTES = 512;
-/** A file system fills slowly; asking it is a system call on another's code. */
-const DISK_EVERY_MS = 30_000;
-/**
- * Local file systems. Any other type may be a network's, and one call on a dead one blocks the agent
- * for good.
- */
-const LOCAL_TYPES = new Set(
-  'ext2 ext3 ext4 xfs btrfs f2fs zfs overlay tmpfs ramfs erofs squashfs bcachefs'.split(' '),
-);
 
 /** Where a scope's counters of trouble are; nothing where the scope has none. */
 export interface TroubleFiles {
@@ -35,61 +25,71 @@ export const HOST_TROUBLE: TroubleFiles = {
 };
 
 /** Pressure and OOM kills, as far as they are wanted. */
-export function troubleReaders(
-  host: Host,
+export function troubleMeters(
+  fs: RootFs,
   files: TroubleFiles,
   { wanted }: SourceOptions,
-): GroupReaders {
-  const stalled = (path: string): GroupReaders['cpuPressure'] => {
-    const file = host.file(path);
-    return gauge(() => readNumber(file, file.head(PRESSURE_BYTES), parseStalledUsec));
-  };
-  const kills = (path: string): GroupReaders['oomKills'] => {
-    const file = host.file(path);
-    return gauge(() => readNumber(file, file.read(), (text) => keyedNumber(text, 'oom_kill ')));
-  };
-  const when = <Reader>(
-    series: Series,
-    path: string | undefined,
-    read: (path: string) => Reader,
-  ) => (path !== undefined && wanted.has(series) ? read(path) : undefined);
+): NamedMeters {
+  const when = (series: Series, open: () => Meter): Meter | undefined =>
+    wanted.has(series) ? open() : undefined;
+  const stalled = (series: 'cpuPressure' | 'memoryPressure'): Meter | undefined =>
+    when(series, () => new PressureMeter(fs, series, files[series]));
   return {
-    cpuPressure: when('cpuPressure', files.cpuPressure, stalled),
-    memoryPressure: when('memoryPressure', files.memoryPressure, stalled),
-    oomKills: when('oomKills', files.oomKills, kills),
+    'CPU pressure': stalled('cpuPressure'),
+    'memory pressure': stalled('memoryPressure'),
+    'OOM kills': when('oomKills', () => new OomKillsMeter(fs, files.oomKills)),
   };
 }
 
-/** What is the same in every scope: the root file system, and the agent itself. */
-export function commonReaders(host: Host, { wanted, ownUse }: SourceOptions): GroupReaders {
-  const wantsAgent = wanted.has('agentCpu') || wanted.has('agentMemory');
-  return {
-    disk: wanted.has('disk') ? gauge(readDisk(host)) : undefined,
-    agent: wantsAgent ? gauge(ownUse) : undefined,
-  };
+/** The file at a path. @throws NoDataError where the scope has none */
+function fileAt(fs: RootFs, path: string | undefined): RootFile {
+  if (path === undefined) throw new NoDataError('there is no such counter in this scope');
+  return fs.file(path);
 }
 
-/** The machine's swap. A machine without any has nothing to report. */
-export function readSwap(host: Host): () => Fill {
-  const meminfo = host.file('/proc/meminfo');
-  return () => {
-    const swap = parseSwap(meminfo.read());
-    if (!(swap.limit > 0)) throw new NoDataError('no swap: SwapTotal is 0');
-    if (Number.isNaN(swap.used)) throw new ParseError(meminfo.path, 'no line "SwapFree:"');
-    return swap;
-  };
+class PressureMeter implements Meter {
+  readonly #fs: RootFs;
+  readonly #series: 'cpuPressure' | 'memoryPressure';
+  readonly #path: string | undefined;
+  #stalledUsec = Number.NaN;
+  #atMs = Number.NaN;
+
+  constructor(fs: RootFs, series: 'cpuPressure' | 'memoryPressure', path: string | undefined) {
+    this.#fs = fs;
+    this.#series = series;
+    this.#path = path;
+  }
+
+  measure(nowMs: number, figures: Figures): void {
+    const file = fileAt(this.#fs, this.#path);
+    const end = file.head(PRESSURE_BYTES);
+    const stalledUsec = parseStalledUsec(this.#fs.buffer, end);
+    if (Number.isNaN(stalledUsec)) throw new ParseError(file.path, 'no line "some" with a total');
+    const grown = stalledUsec - this.#stalledUsec;
+    const spanMs = nowMs - this.#atMs;
+    this.#stalledUsec = stalledUsec;
+    this.#atMs = nowMs;
+    putStalled(figures, this.#series, grown, spanMs);
+  }
 }
 
-function readDisk(host: Host): (nowMs: number) => Fill {
-  const mountinfo = host.file('/proc/self/mountinfo');
-  let last: { readonly fill: Fill; readonly at: number } | undefined;
-  return (nowMs) => {
-    if (last !== undefined && nowMs - last.at < DISK_EVERY_MS) return last.fill;
-    const type = parseMounts(mountinfo.read()).find(({ point }) => point === '/')?.type ?? 'none';
-    if (!LOCAL_TYPES.has(type)) {
-      throw new NoDataError(`/ is of the type ${type}, which may be a network's: not asked`);
-    }
-    last = { fill: host.fileSystem('/'), at: nowMs };
-    return last.fill;
-  };
+class OomKillsMeter implements Meter {
+  readonly #fs: RootFs;
+  readonly #path: string | undefined;
+  #kills = Number.NaN;
+
+  constructor(fs: RootFs, path: string | undefined) {
+    this.#fs = fs;
+    this.#path = path;
+  }
+
+  measure(_nowMs: number, figures: Figures): void {
+    const file = fileAt(this.#fs, this.#path);
+    const end = file.whole();
+    const kills = keyedNumber(this.#fs.buffer, end, 'oom_kill ');
+    if (Number.isNaN(kills)) throw new ParseError(file.path, 'no line "oom_kill" with a number');
+    const grown = kills - this.#kills;
+    this.#kills = kills;
+    if (grown >= 0) figures[PLACES.oomKills] = grown;
+  }
 }

@@ -1,4 +1,4 @@
-// Over 200 lines: the only door to a host, and nothing of it is of use elsewhere.
+// Over 200 lines: the only door to a root, and nothing of it is of use elsewhere.
 import {
   closeSync,
   existsSync,
@@ -9,39 +9,41 @@ import {
   statfsSync,
   statSync,
 } from 'node:fs';
-import { join } from 'node:path';
-import { ConfigError, codeOf, NoDataError } from '../errors.ts';
-import type { Fill } from '../metrics/reading.ts';
+import { ConfigError, codeOf, NoDataError, systemCodeOf } from '../errors.ts';
 
-/** A file below the root whose descriptor is kept: reading it costs a third of opening it anew. */
-export interface HostFile {
-  /** As users know it, without the root: `/proc/stat`. */
+/**
+ * A file below the root whose descriptor is kept: reading it costs a third of opening it anew. What is
+ * read lies in the buffer of its {@link RootFs} until the next reading.
+ */
+export interface RootFile {
+  /** As users know it, without the root: `/proc/stat`. In latin1: a character is a byte of the name. */
   readonly path: string;
   /**
-   * The whole text as it is now, in latin1.
+   * Reads the first `bytes` by one positional read. The kernel writes the whole file anyway, but the
+   * rest is not copied.
    *
+   * @returns how many bytes there are
    * @throws NoDataError where the file cannot be read or is empty (masked); the next call tries anew
    */
-  read(): string;
-  /**
-   * The first lines that fit into `bytes`, by one positional read. The kernel writes the whole file
-   * anyway, but the rest is neither copied nor decoded.
-   *
-   * @throws NoDataError like {@link read}
-   */
-  head(bytes: number): string;
+  head(bytes: number): number;
+  /** Reads all of it. @returns how many bytes there are @throws NoDataError like {@link head} */
+  whole(): number;
+  /** All of it as a text in latin1. @throws NoDataError like {@link head} */
+  text(): string;
 }
 
 /** The only door to /proc, /sys and whatever else is below `--root`. */
-export interface Host {
+export interface RootFs {
   readonly root: string;
+  /** What was read last. It is another buffer after a larger file. */
+  readonly buffer: Buffer;
   /** The file at `path` (absolute, without the root), opened at its first reading. */
-  file(path: string): HostFile;
+  file(path: string): RootFile;
   /** A text read once, in latin1, with nothing kept; empty where it cannot be read. */
   text(path: string): string;
   /** Closes what is kept below a folder. */
   release(folder: string): void;
-  /** Names in a folder; none where it cannot be read. */
+  /** Names in a folder, in latin1; none where it cannot be read. */
   list(path: string): readonly string[];
   /** What a symbolic link says; empty where there is none. */
   link(path: string): string;
@@ -49,14 +51,22 @@ export interface Host {
   has(path: string): boolean;
   /** The same for the same file by whatever path; empty where it cannot be looked at. */
   identity(path: string): string;
+  /** Why a path cannot be looked at, as a system code such as EACCES; empty where it can be. */
+  refusal(path: string): string;
   /**
    * Space of the file system at a path, in bytes, as `df` reckons it. It blocks as long as that file
    * system does: only for local ones.
    *
    * @throws NoDataError
    */
-  fileSystem(path: string): Fill;
+  space(path: string): Space;
   close(): void;
+}
+
+/** Bytes in use, of bytes that there are. */
+export interface Space {
+  readonly used: number;
+  readonly limit: number;
 }
 
 /** Grows when a file fills it. /proc/stat is 40 kB on a machine with 192 CPUs. */
@@ -64,15 +74,36 @@ const FIRST_BUFFER_BYTES = 8 * 1024;
 /** No file that we read is larger; a text beyond is cut. */
 const LAST_BUFFER_BYTES = 4 * 1024 * 1024;
 
+/** Names of control groups are any bytes: latin1 in, the same bytes out. */
+function bytesOf(latin1: string): string | Buffer {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: what is beyond ASCII is meant.
+  return /^[\x00-\x7f]*$/.test(latin1) ? latin1 : Buffer.from(latin1, 'latin1');
+}
+
+/** A name of the kernel's, as people read it. */
+export function shown(latin1: string): string {
+  return Buffer.from(latin1, 'latin1').toString('utf8');
+}
+
+/** A name that somebody has typed, as the kernel writes it. */
+export function typed(text: string): string {
+  return Buffer.from(text, 'utf8').toString('latin1');
+}
+
 /** @throws ConfigError where `root` is not a folder */
-export function openHost(root: string): Host {
+export function openRootFs(root: string): RootFs {
   checkFolder(root);
+  const base = typed(root === '/' ? '' : root.replace(/\/+$/, ''));
   const files = new Map<string, KeptFile>();
-  const scratch: Scratch = { buffer: Buffer.allocUnsafeSlow(FIRST_BUFFER_BYTES) };
-  const fileAt = (path: string): KeptFile => new KeptFile(path, join(root, path), scratch);
+  const shared: Shared = { buffer: Buffer.allocUnsafeSlow(FIRST_BUFFER_BYTES) };
+  const at = (path: string): string | Buffer => bytesOf(base + path || '/');
+  const fileAt = (path: string): KeptFile => new KeptFile(path, at(path), shared);
 
   return {
     root,
+    get buffer() {
+      return shared.buffer;
+    },
     file(path) {
       const file = files.get(path) ?? fileAt(path);
       files.set(path, file);
@@ -80,7 +111,7 @@ export function openHost(root: string): Host {
     },
     text(path) {
       const file = fileAt(path);
-      const whole = quietly(() => file.read(), '');
+      const whole = quietly(() => file.text(), '');
       file.forget();
       return whole;
     },
@@ -91,56 +122,74 @@ export function openHost(root: string): Host {
         files.delete(path);
       }
     },
-    list: (path) => quietly(() => readdirSync(join(root, path)), []),
-    link: (path) => quietly(() => readlinkSync(join(root, path)), ''),
-    has: (path) => existsSync(join(root, path)),
+    list: (path) => quietly(() => readdirSync(at(path), 'latin1'), []),
+    link: (path) => quietly(() => readlinkSync(at(path), 'latin1'), ''),
+    has: (path) => existsSync(at(path)),
     identity: (path) =>
       quietly(() => {
-        const { dev, ino } = statSync(join(root, path));
+        const { dev, ino } = statSync(at(path));
         return `${dev}:${ino}`;
       }, ''),
-    fileSystem: (path) => spaceOf(join(root, path)),
+    refusal(path) {
+      try {
+        statSync(at(path));
+        return '';
+      } catch (error) {
+        const code = systemCodeOf(error);
+        if (code === undefined) throw error;
+        return code;
+      }
+    },
+    space: (path) => spaceOf(path, at(path)),
     close() {
       for (const file of files.values()) file.forget();
     },
   };
 }
 
-/** One buffer serves all files: a text is taken out of it before the next is read. */
-interface Scratch {
+/** One buffer serves all files: what is wanted is taken out of it before the next is read. */
+interface Shared {
   buffer: Buffer;
 }
 
-class KeptFile implements HostFile {
+class KeptFile implements RootFile {
   readonly path: string;
-  readonly #place: string;
-  readonly #scratch: Scratch;
+  readonly #place: string | Buffer;
+  readonly #shared: Shared;
   #fd: number | undefined;
 
-  constructor(path: string, place: string, scratch: Scratch) {
+  constructor(path: string, place: string | Buffer, shared: Shared) {
     this.path = path;
     this.#place = place;
-    this.#scratch = scratch;
+    this.#shared = shared;
+  }
+
+  head(bytes: number): number {
+    const { buffer } = this.#shared;
+    const count = this.#fill(0, bytes < buffer.length ? bytes : buffer.length);
+    if (count === 0) throw this.#empty();
+    return count;
   }
 
   /** Files of records (mountinfo) come in pieces of at most 4 KiB, so read until nothing comes. */
-  read(): string {
-    const scratch = this.#scratch;
+  whole(): number {
+    const shared = this.#shared;
     let length = 0;
-    for (;;) {
-      const { buffer } = scratch;
-      if (length === LAST_BUFFER_BYTES) break;
-      if (length === buffer.length) scratch.buffer = Buffer.concat([buffer], buffer.length * 2);
-      const count = this.#fill(length, scratch.buffer.length - length);
+    while (length < LAST_BUFFER_BYTES) {
+      if (length === shared.buffer.length) {
+        shared.buffer = Buffer.concat([shared.buffer], shared.buffer.length * 2);
+      }
+      const count = this.#fill(length, shared.buffer.length - length);
       if (count === 0) break;
       length += count;
     }
-    return this.#text(length);
+    if (length === 0) throw this.#empty();
+    return length;
   }
 
-  head(bytes: number): string {
-    const lines = this.#text(this.#fill(0, Math.min(bytes, this.#scratch.buffer.length)));
-    return lines.length < bytes ? lines : lines.slice(0, lines.lastIndexOf('\n') + 1);
+  text(): string {
+    const length = this.whole();
+    return this.#shared.buffer.toString('latin1', 0, length);
   }
 
   /** Closes what is kept; the next reading opens anew. */
@@ -153,17 +202,18 @@ class KeptFile implements HostFile {
   #fill(from: number, bytes: number): number {
     try {
       this.#fd ??= openSync(this.#place, 'r');
-      return readSync(this.#fd, this.#scratch.buffer, from, bytes, from);
+      return readSync(this.#fd, this.#shared.buffer, from, bytes, from);
     } catch (error) {
+      const code = systemCodeOf(error);
+      if (code === undefined) throw error;
       // ENODEV: a cgroup that was removed under the kept descriptor.
       this.forget();
-      throw new NoDataError(`${this.path}: ${codeOf(error) ?? 'unreadable'}`, { cause: error });
+      throw new NoDataError(`${shown(this.path)}: ${code}`, { cause: error });
     }
   }
 
-  #text(length: number): string {
-    if (length > 0) return this.#scratch.buffer.toString('latin1', 0, length);
-    throw new NoDataError(`${this.path}: empty (masked by the container runtime?)`);
+  #empty(): NoDataError {
+    return new NoDataError(`${shown(this.path)}: empty (masked by the container runtime?)`);
   }
 }
 
@@ -186,18 +236,20 @@ function quietly<Value>(read: () => Value, otherwise: Value): Value {
   try {
     return read();
   } catch (error) {
-    if (codeOf(error) === undefined && !(error instanceof NoDataError)) throw error;
+    if (systemCodeOf(error) === undefined && !(error instanceof NoDataError)) throw error;
     return otherwise;
   }
 }
 
 /** As df: what is reserved for root is neither used nor to be had. */
-function spaceOf(path: string): Fill {
+function spaceOf(path: string, place: string | Buffer): Space {
   try {
-    const { bsize, blocks, bfree, bavail } = statfsSync(path);
+    const { bsize, blocks, bfree, bavail } = statfsSync(place);
     const used = (blocks - bfree) * bsize;
     return { used, limit: used + bavail * bsize };
   } catch (error) {
-    throw new NoDataError(`statfs ${path}: ${codeOf(error) ?? 'failed'}`, { cause: error });
+    const code = systemCodeOf(error);
+    if (code === undefined) throw error;
+    throw new NoDataError(`statfs ${shown(path)}: ${code}`, { cause: error });
   }
 }

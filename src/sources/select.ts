@@ -1,249 +1,347 @@
 // Over 200 lines: the ways to a source, their order and what is said where none leads there.
 import type { Clock } from '../clock.ts';
-import { ConfigError, NoDataError, ParseError, reasonOf } from '../errors.ts';
+import type { Environment } from '../environment.ts';
+import { reasonOf } from '../errors.ts';
 import type { Task, TaskMetadata } from '../metadata/ecs.ts';
-import type { Source } from '../metrics/reading.ts';
-import { type Cgroups, isPlace, resolveCgroups } from './cgroup/hierarchy.ts';
+import { type Cgroups, isPath, resolveCgroups } from './cgroup/hierarchy.ts';
 import { openCgroupSource } from './cgroup/source.ts';
 import {
-  type Environment,
   hasOwnCgroupNamespace,
   hasOwnPidNamespace,
   isAlone,
-  signOfContainer,
+  isContainer,
+  signsOf,
+  signsText,
 } from './detect.ts';
 import { openHostSource } from './host.ts';
 import type { TaskLimits } from './limits.ts';
+import { findMembers } from './members.ts';
+import { isAnswer } from './meters.ts';
+import { mountTable } from './mounts.ts';
 import type { SourceOptions } from './options.ts';
-import type { Host } from './rootfs.ts';
-import { openSiblingSource } from './siblings.ts';
+import { type RootFs, shown } from './rootfs.ts';
+import { openSiblingSource, refusalText } from './siblings.ts';
+import type { Source } from './source.ts';
 
 /** What is measured: `auto`, one of the scopes, or a cgroup by its path. */
 export type Scope = 'auto' | 'host' | 'container' | 'task' | { readonly cgroup: string };
 
 export interface SelectOptions extends SourceOptions {
   readonly scope: Scope;
-  readonly host: Host;
+  readonly fs: RootFs;
   readonly clock: Clock;
   readonly platform: string;
   /** Of this process; nothing where another machine's root is read, which says nothing of us. */
-  readonly own: { readonly environment: Environment; readonly pid: number } | undefined;
+  readonly own:
+    | { readonly environment: Environment; readonly pid: number; readonly user?: string }
+    | undefined;
   /** The task metadata endpoint, where the environment names one. */
   readonly metadata: () => Promise<TaskMetadata | undefined>;
   readonly warn: (message: string) => void;
-  /** Opens and describes those as well that come after the one that is chosen. */
+  /** Looks at those as well that come after the one that is chosen. */
   readonly tryAll?: boolean;
-  /** Called before a candidate is tried, so that what it reads can be told apart. */
+  /** Called before a way is tried, so that what it reads can be told apart. */
   readonly onTry?: (name: string) => void;
 }
 
-/** A possible source, and what became of it. */
-export interface Candidate {
-  readonly name: string;
-  readonly isChosen: boolean;
-  /** Its description, or why it cannot be. */
-  readonly why: string;
-}
-
-export interface Selection {
-  readonly source: Source;
-  readonly candidates: readonly Candidate[];
-}
-
-interface Way {
-  readonly name: string;
-  /** The scopes that it serves when they are forced. */
-  readonly serves: (scope: Scope) => boolean;
+/** A source that can be opened now. */
+export interface Found {
+  /** What it is a figure of; another key is another scope. */
+  readonly key: string;
+  /** Nothing better is to be expected soon. */
+  readonly isSettled: boolean;
+  /** What the user should know of this choice. */
+  readonly warning?: string;
   /** @throws NoDataError, ParseError */
   open(): Source | Promise<Source>;
 }
 
-/** One request to a local endpoint, twice at most. */
-const METADATA_TRIES = 2;
+/** What became of one way: a source; or what must be waited for; or why it does not lead anywhere. */
+export type Look = Found | { readonly pending: string } | { readonly none: string };
+
+/** A way to a source, and what became of it. */
+export interface Way {
+  readonly name: string;
+  /** The scopes that it serves when they are forced. */
+  readonly serves: (scope: Scope) => boolean;
+  look(): Look | Promise<Look>;
+}
+
+/** So long a metadata endpoint that has never answered is waited for. */
+const SILENT_MS = 120_000;
+
+export function isFound(look: Look): look is Found {
+  return 'open' in look;
+}
 
 /**
- * Picks the first source that can be opened: what runs on a Mac, an ECS task, containers seen through a
+ * The ways to a source, in their order: what runs on a Mac, an ECS task, containers seen through a
  * shared PID namespace, the own container, the machine.
- *
- * @throws ConfigError where a scope is forced that is not there
  */
-export async function selectSource(options: SelectOptions): Promise<Selection> {
-  const { scope, tryAll = false, onTry } = options;
-  const candidates: Candidate[] = [];
-  let chosen: Source | undefined;
-  for (const { name, serves, open } of ways(options)) {
-    const note = (why: string, isChosen = false): void => {
-      candidates.push({ name, isChosen, why });
-    };
-    if (!serves(scope)) note('not asked for');
-    else if (chosen !== undefined && !tryAll) note('one before it was found');
-    else {
-      try {
-        onTry?.(name);
-        const source = await open();
-        const described = source.describe();
-        note(
-          chosen === undefined ? described : `one before it was found; else ${described}`,
-          chosen === undefined,
-        );
-        if (chosen === undefined) chosen = source;
-        else source.read(options.clock.monoMs());
-      } catch (error) {
-        if (!(error instanceof NoDataError || error instanceof ParseError)) throw error;
-        note(error.message);
-      }
-    }
-  }
-  if (chosen === undefined) throw notThere(scope, candidates);
-  return { source: chosen, candidates };
-}
-
-function notThere(scope: Scope, candidates: readonly Candidate[]): ConfigError {
-  const asked = typeof scope === 'string' ? scope : `cgroup:${scope.cgroup}`;
-  const looked = candidates.filter(({ why }) => why !== 'not asked for');
-  const reasons = looked.map(({ name, why }) => `${name}: ${why}`).join('; ');
-  return new ConfigError('--scope', `got ${asked}, which is not there: ${reasons}`);
-}
-
-function ways(options: SelectOptions): Way[] {
+export function waysTo(options: SelectOptions): readonly Way[] {
   const isAuto = (scope: Scope): boolean => scope === 'auto';
+  const described = new TaskDescription(options);
   return [
     {
       name: 'macos',
       serves: (scope) => isAuto(scope) || scope === 'host',
-      open: () => openMac(options),
+      look: () => lookAtMac(options),
     },
     {
       name: 'task',
       serves: (scope) => isAuto(scope) || scope === 'task',
-      open: () => openTask(options),
+      look: () => lookAtTask(options, described),
     },
     {
       name: 'siblings',
       serves: (scope) => isAuto(scope) || scope === 'task',
-      open: () => openPod(options),
+      look: () => lookAtPod(options),
     },
     {
       name: 'container',
       serves: (scope) => isAuto(scope) || scope === 'container' || typeof scope === 'object',
-      open: () => openContainer(options),
+      look: () => lookAtContainer(options),
     },
     {
       name: 'host',
       serves: (scope) => isAuto(scope) || scope === 'host',
-      open: () => openHostSource(options.host, options),
+      look: () => lookAtHost(options),
     },
   ];
 }
 
-async function openMac(options: SelectOptions): Promise<Source> {
-  if (options.platform !== 'darwin') throw new NoDataError(`the platform is ${options.platform}`);
-  const { openMacSource } = await import('./mac.ts');
-  const path = options.own?.environment['PATH'] ?? '/usr/bin:/usr/sbin';
-  return openMacSource({ ...options, path });
+function lookAtMac(options: SelectOptions): Look {
+  if (options.platform !== 'darwin') return { none: `the platform is ${options.platform}` };
+  return {
+    key: 'macos',
+    isSettled: true,
+    open: async () => {
+      const { openMacSource } = await import('./mac.ts');
+      const path = options.own?.environment['PATH'] ?? '/usr/bin:/usr/sbin';
+      return openMacSource({ ...options, path });
+    },
+  };
+}
+
+/** What task metadata said last, and whether it has said anything. */
+class TaskDescription {
+  readonly #options: SelectOptions;
+  #firstMs = Number.NaN;
+  #last: { task: Task; ownId: string } | undefined;
+
+  constructor(options: SelectOptions) {
+    this.#options = options;
+  }
+
+  /** The task as it is now; while the endpoint fails, as it was. A text is the reason for neither. */
+  async ask(metadata: TaskMetadata): Promise<{ task: Task; ownId: string } | string> {
+    const { signal } = new AbortController();
+    const nowMs = this.#options.clock.monoMs();
+    if (Number.isNaN(this.#firstMs)) this.#firstMs = nowMs;
+    try {
+      this.#last = { task: await metadata.task(signal), ownId: await metadata.ownId(signal) };
+    } catch (error) {
+      if (this.#last === undefined) return reasonOf(error);
+    }
+    return this.#last;
+  }
+
+  /** It has never answered, and was asked long enough. */
+  get isGivenUp(): boolean {
+    return this.#last === undefined && this.#options.clock.monoMs() - this.#firstMs >= SILENT_MS;
+  }
 }
 
 /** Alone in the task: its limits, our files. Else the others' files, else the endpoint's statistics. */
-async function openTask(options: SelectOptions): Promise<Source> {
-  const { host, warn } = options;
+async function lookAtTask(options: SelectOptions, description: TaskDescription): Promise<Look> {
   const metadata = await options.metadata();
-  if (metadata === undefined) throw new NoDataError('ECS_CONTAINER_METADATA_URI_V4 is not set');
-  let described: { task: Task; ownId: string };
-  try {
-    described = await describeTask(metadata);
-  } catch (error) {
-    warn(`task metadata does not answer, so the task around us is unknown: ${reasonOf(error)}`);
-    throw new NoDataError(`task metadata: ${reasonOf(error)}`, { cause: error });
+  if (metadata === undefined) return { none: 'ECS_CONTAINER_METADATA_URI_V4 is not set' };
+  const described = await description.ask(metadata);
+  if (typeof described === 'string') {
+    const reason = `task metadata does not answer, so the task around us is unknown: ${described}`;
+    if (options.scope !== 'auto' || !description.isGivenUp) return { pending: reason };
+    options.warn(
+      `${reason}; it never answered within two minutes, so the own container is measured`,
+    );
+    return { none: reason };
   }
   const { task, ownId } = described;
-  const taskLimits: TaskLimits = {
-    ...(task.cores === undefined ? undefined : { cores: task.cores }),
-    ...(task.memoryBytes === undefined ? undefined : { bytes: task.memoryBytes }),
-  };
-  const others = task.containers.filter(({ id, type }) => type === 'NORMAL' && id !== ownId);
+  const { runningMembers, comingMembers, openTaskSource } = await import('./task.ts');
+  const others = runningMembers(task).filter(({ id }) => id !== ownId);
+  const taskLimits = limitsOf(task);
   if (others.length === 0) {
-    return openCgroupSource(host, () => ownCgroups(host), {
-      ...options,
-      scope: 'task',
-      taskLimits,
-    });
-  }
-  if (hasOwnPidNamespace(host)) {
-    try {
-      return openSiblingSource(host, { ...options, taskLimits });
-    } catch (error) {
-      if (!(error instanceof NoDataError)) throw error;
+    const coming = comingMembers(task).filter(({ id }) => id !== ownId);
+    if (coming.length > 0) {
+      const names = coming.map(({ name, id }) => name || id).join(', ');
+      return { pending: `the task has ${names}, which has not started yet` };
     }
+    return lookAtOwnTask(options, taskLimits);
   }
-  const { openTaskSource } = await import('./task.ts');
-  return openTaskSource(host, { ...options, metadata, task, ownId });
+  if (hasOwnPidNamespace(options.fs) && isWhole(options, others.length + 1)) {
+    return {
+      key: 'task, by the files of its containers',
+      isSettled: true,
+      open: () => openSiblingSource(options.fs, { ...options, ...userOf(options), taskLimits }),
+    };
+  }
+  return {
+    key: 'task, by its metadata',
+    isSettled: true,
+    open: () => openTaskSource(options.fs, { ...options, metadata, task, ownId }),
+  };
 }
 
-async function describeTask(metadata: TaskMetadata): Promise<{ task: Task; ownId: string }> {
-  const { signal } = new AbortController();
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return { task: await metadata.task(signal), ownId: await metadata.ownId(signal) };
-    } catch (error) {
-      if (attempt === METADATA_TRIES) throw error;
-    }
-  }
+function limitsOf({ cores, memoryBytes }: Task): TaskLimits {
+  return {
+    ...(cores === undefined ? undefined : { cores }),
+    ...(memoryBytes === undefined ? undefined : { bytes: memoryBytes }),
+  };
+}
+
+/** Whether so many containers can be seen and read by their files. */
+function isWhole({ fs, memoryMode }: SelectOptions, count: number): boolean {
+  const { found, hidden } = findMembers(fs, memoryMode);
+  return hidden.length === 0 && found.length === count;
+}
+
+function userOf({ own }: SelectOptions): { readonly user: string } {
+  return { user: own?.user ?? '?' };
+}
+
+/** The only container of its task: then the job is in it, or is yet to come. */
+function lookAtOwnTask(options: SelectOptions, taskLimits: TaskLimits): Look {
+  const { fs, own } = options;
+  const alone = own !== undefined && isAlone(fs, ownFolder(ownCgroups(fs)), own.pid);
+  return {
+    key: 'task, which is the own container',
+    isSettled: !alone,
+    ...(alone
+      ? {
+          warning: `${ALONE} The task has no other container (yet): one that starts is measured then.`,
+        }
+      : undefined),
+    open: () =>
+      openCgroupSource(fs, () => ownCgroups(fs), {
+        ...options,
+        scope: 'task',
+        taskLimits,
+        isOwn: true,
+      }),
+  };
 }
 
 /** Kubernetes' shareProcessNamespace, compose's `pid:`. */
-function openPod(options: SelectOptions): Source {
-  const { host, own } = options;
-  if (signOfContainer(host, ownCgroups(host), own?.environment ?? {}) === undefined) {
-    throw new NoDataError('nothing says that this is a container');
+function lookAtPod(options: SelectOptions): Look {
+  const { fs, own, memoryMode } = options;
+  const signs = signsOf(fs, ownCgroups(fs), own?.environment ?? {});
+  if (!isContainer(signs)) return { none: `this is no container: ${signsText(signs)}` };
+  if (!hasOwnPidNamespace(fs)) {
+    return { none: "the PID namespace is the machine's: every process of it is visible" };
   }
-  if (!hasOwnPidNamespace(host)) {
-    throw new NoDataError("the PID namespace is the machine's: every process of it is visible");
-  }
-  return openSiblingSource(host, options);
+  const { found, hidden } = findMembers(fs, memoryMode);
+  const { user } = userOf(options);
+  if (hidden.length > 0) return { pending: refusalText(hidden, user) };
+  if (found.length < 2) return { none: 'no processes of another container are visible in /proc' };
+  return {
+    key: 'task, by the files of its containers',
+    isSettled: true,
+    open: () => openSiblingSource(fs, { ...options, user }),
+  };
 }
 
-function openContainer(options: SelectOptions): Source {
-  const { host, scope, own, warn } = options;
+function lookAtContainer(options: SelectOptions): Look {
+  const { fs, scope, own } = options;
   const forcedPath = typeof scope === 'object' ? scope.cgroup : undefined;
-  const resolve = (): Cgroups => ownCgroups(host, forcedPath);
+  const resolve = (): Cgroups => ownCgroups(fs, forcedPath);
   const cgroups = resolve();
-  if (scope === 'auto' && signOfContainer(host, cgroups, own?.environment ?? {}) === undefined) {
-    throw new NoDataError('nothing says that this is a container');
+  const signs = signsOf(fs, cgroups, own?.environment ?? {});
+  if (scope === 'auto' && !isContainer(signs)) {
+    return { none: `this is no container: ${signsText(signs)}` };
   }
-  const whole = [cgroups.cpu, cgroups.memory].find((place) => isPlace(place) && place.isMachine);
-  if (whole !== undefined && isPlace(whole) && forcedPath === undefined) {
-    throw new NoDataError(`no container: its group ${whole.folders[0]} is the whole machine's`);
+  const whole = [cgroups.cpu, cgroups.memory].find((place) => isPath(place) && place.isMachine);
+  if (whole !== undefined && isPath(whole) && forcedPath === undefined) {
+    return { none: `no container: its group ${shown(whole.folders[0])} is the whole machine's` };
   }
-  try {
-    const name = forcedPath === undefined ? 'container' : 'cgroup';
-    const source = openCgroupSource(host, resolve, { ...options, scope: name });
-    const folder = [cgroups.memory, cgroups.cpu].find(isPlace)?.folders[0] ?? '';
-    const isOwn = own !== undefined && forcedPath === undefined;
-    if (isOwn && isAlone(host, folder, own.pid)) warn(ALONE);
-    return source;
-  } catch (error) {
-    if (scope === 'auto') {
-      warn(
-        `in a container whose control group cannot be read: ${reasonOf(error)}; measuring the host`,
-      );
-    }
-    throw error;
+  const folder = ownFolder(cgroups);
+  if (forcedPath !== undefined && folder !== '' && !fs.has(folder)) {
+    return { pending: `there is no group ${shown(forcedPath)} yet (${shown(folder)})` };
   }
+  const isOwn = own !== undefined && forcedPath === undefined;
+  const alone = isOwn && isAlone(fs, folder, own.pid);
+  return {
+    key: forcedPath === undefined ? 'container' : `cgroup ${shown(forcedPath)}`,
+    isSettled: !alone,
+    ...(alone ? { warning: `${ALONE} ${advice(options)}` } : undefined),
+    open: () => {
+      const name = forcedPath === undefined ? 'container' : 'cgroup';
+      return openCgroupSource(fs, resolve, { ...options, scope: name, isOwn });
+    },
+  };
+}
+
+function lookAtHost(options: SelectOptions): Look {
+  const { fs, own } = options;
+  // A container that is measured as a machine is a makeshift: its group may be readable later.
+  const isSettled =
+    options.scope !== 'auto' || !isContainer(signsOf(fs, ownCgroups(fs), own?.environment ?? {}));
+  return {
+    key: 'host',
+    isSettled,
+    ...(isSettled
+      ? undefined
+      : { warning: 'in a container whose control group cannot be read; measuring the host' }),
+    open: () => openHostSource(fs, options),
+  };
 }
 
 /** A number that looks like the service's and is not is worse than none. */
-const ALONE = [
-  'this container holds nothing but the agent, so it would measure itself alone.',
-  'ECS: set pidMode to task, or let the task metadata endpoint be reached;',
-  'Kubernetes: shareProcessNamespace: true; Docker: --pid container:NAME;',
-  'or start the agent in the container of the job (examples/entrypoint.sh)',
-].join(' ');
+const ALONE = 'this container holds nothing but the agent, so it would measure itself alone.';
 
-function ownCgroups(host: Host, forcedPath?: string): Cgroups {
+/** What makes other containers visible here: not what is so already. */
+function advice({ fs, own }: SelectOptions): string {
+  const environment = own?.environment ?? {};
+  const isShared = hasOwnPidNamespace(fs) && fs.list('/proc/1').length > 0 && isElsewhere(fs);
+  if (isShared) return 'Its PID namespace is shared, and no other container has started yet.';
+  const inside = 'or start the agent in the container of the job (examples/entrypoint.sh)';
+  if ((environment['ECS_CONTAINER_METADATA_URI_V4'] ?? '') !== '') {
+    return `ECS: set pidMode to task, ${inside}`;
+  }
+  if ((environment['KUBERNETES_SERVICE_HOST'] ?? '') !== '') {
+    return `Kubernetes: shareProcessNamespace: true, ${inside}`;
+  }
+  return [
+    'ECS: set pidMode to task, or let the task metadata endpoint be reached;',
+    'Kubernetes: shareProcessNamespace: true; Docker: --pid container:NAME;',
+    inside,
+  ].join(' ');
+}
+
+/** Process 1 is another container's: the namespace is shared. */
+function isElsewhere(fs: RootFs): boolean {
+  return fs.text('/proc/1/cgroup') !== fs.text('/proc/self/cgroup');
+}
+
+function ownFolder({ memory, cpu }: Cgroups): string {
+  return [memory, cpu].find(isPath)?.folders[0] ?? '';
+}
+
+/** The control groups of this very process, or of a path that was named. */
+export function ownCgroups(fs: RootFs, forcedPath?: string): Cgroups {
   return resolveCgroups({
-    memberships: host.text('/proc/self/cgroup'),
-    mounts: host.text('/proc/self/mountinfo'),
-    hasPrivateNamespace: hasOwnCgroupNamespace(host),
+    memberships: fs.text('/proc/self/cgroup'),
+    mounts: forcedPath === undefined ? fs.text('/proc/self/mountinfo') : mountTable(fs),
+    hasPrivateNamespace: hasOwnCgroupNamespace(fs),
+    has: fs.has,
     ...(forcedPath === undefined ? undefined : { forcedPath }),
   });
+}
+
+/** Opens what was found. @returns the source, or why it cannot be opened */
+export async function opened(found: Found): Promise<Source | string> {
+  try {
+    return await found.open();
+  } catch (error) {
+    if (!isAnswer(error)) throw error;
+    return error.message;
+  }
 }

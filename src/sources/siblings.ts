@@ -1,209 +1,263 @@
-// Over 200 lines: who the siblings are, and what is read of them, follow from the same names.
 import { NoDataError } from '../errors.ts';
-import type { CpuCounter, CpuLoad, Fill, Source } from '../metrics/reading.ts';
-import type { Place } from './cgroup/hierarchy.ts';
-import { type CpuLevel, cpuLevels, type MemoryLevel, memoryLevels } from './cgroup/levels.ts';
+import { utilization } from '../metrics/cpu.ts';
+import { type Figures, type Meter, PLACES } from '../metrics/figures.ts';
+import { putHeld, putMemory } from '../metrics/memory.ts';
+import { onlineText } from './cgroup/source.ts';
+import { commonMeters } from './common.ts';
 import {
   bytesText,
   coresText,
+  knownLimit,
   type Limit,
-  rescanned,
+  RESCAN_MS,
+  saidBytes,
+  saidCores,
   type TaskLimits,
   taskLimit,
   tightest,
 } from './limits.ts';
-import { type Machine, openMachine } from './machine.ts';
-import { lessOwn, type SourceOptions } from './options.ts';
-import { commonReaders } from './pressure.ts';
-import { gauge, optional, sourceOf } from './readers.ts';
-import type { Host } from './rootfs.ts';
+import { Machine } from './machine.ts';
+import { findMembers, type Hidden, isReadable, type Member, ownKey } from './members.ts';
+import { isAnswer, sourceOf } from './meters.ts';
+import { type SourceOptions, withoutSelf } from './options.ts';
+import type { RootFs } from './rootfs.ts';
+import type { Source } from './source.ts';
 
-/** Where a container's cgroup files are below its root: version 2, then version 1's usual folders. */
-const MOUNT = '/sys/fs/cgroup';
 const NANOSECONDS_A_USEC = 1000;
-const LEGACY_ACCOUNTING = ['cpuacct', 'cpu,cpuacct', 'cpuacct,cpu'];
-
-/** A container that shares our PID namespace, seen through one of its processes. */
-interface Sibling {
-  /** What tells it from the others: which folder it has for /sys/fs/cgroup. */
-  readonly key: string;
-  readonly pid: string;
-  readonly cpu: CpuLevel;
-  readonly memory: MemoryLevel;
-}
-
-export interface Siblings {
-  readonly found: readonly Sibling[];
-  /** Processes of other containers whose files the kernel does not let us read. */
-  readonly refused: number;
-}
+/** A member that fails may have ended: who is there is asked again, but not more often than so. */
+const LEAST_RESCAN_MS = 1000;
 
 export interface SiblingOptions extends SourceOptions {
   readonly taskLimits?: TaskLimits;
+  /** The user that this process runs as, for the advice. */
+  readonly user: string;
 }
 
 /**
- * Finds the containers whose processes are visible, our own among them. Below /proc/<pid>/root stand
- * a container's own cgroup files; the kernel shows them to the same user with at least the same
- * capabilities.
- */
-export function findSiblings(host: Host, { memoryMode }: SourceOptions): Siblings {
-  const groups = new Map<string, string[]>();
-  for (const pid of host.list('/proc').filter((name) => /^\d+$/.test(name))) {
-    // Not the process's own group: a container with an init system has many.
-    const key = identityOf(host, pid);
-    if (key !== '') groups.set(key, [...(groups.get(key) ?? []), pid]);
-  }
-  const found: Sibling[] = [];
-  let refused = 0;
-  for (const [key, pids] of groups) {
-    if (isPause(host, pids)) continue;
-    const [pid = ''] = pids;
-    const place = placesOf(host, `/proc/${pid}/root${MOUNT}`);
-    const [cpu] = place === undefined ? [] : cpuLevels(host, place.cpu, place.accounting);
-    const [memory] = place === undefined ? [] : memoryLevels(host, place.memory, memoryMode);
-    const readable = cpu !== undefined && memory !== undefined && isReadable(cpu, memory);
-    if (readable) found.push({ key, pid, cpu, memory });
-    else refused += 1;
-  }
-  return { found, refused };
-}
-
-/** Where the folder is not for us to see, the text of the group at least tells that there is one. */
-function identityOf(host: Host, pid: string): string {
-  return host.identity(`/proc/${pid}/root${MOUNT}`) || host.text(`/proc/${pid}/cgroup`);
-}
-
-/** Kubernetes' pod sandbox: one process that waits for ever, which no limit is for. */
-function isPause(host: Host, pids: readonly string[]): boolean {
-  return pids.length === 1 && host.text(`/proc/${pids[0]}/comm`).trim() === 'pause';
-}
-
-function placesOf(
-  host: Host,
-  mount: string,
-): { cpu: Place; accounting: Place; memory: Place } | undefined {
-  const place = (version: 1 | 2, folder: string): Place => ({
-    version,
-    folders: [folder],
-    isMachine: false,
-  });
-  if (host.has(`${mount}/memory.current`)) {
-    const unified = place(2, mount);
-    return { cpu: unified, accounting: unified, memory: unified };
-  }
-  const name = LEGACY_ACCOUNTING.find((folder) => host.has(`${mount}/${folder}/cpuacct.usage`));
-  if (name === undefined) return undefined;
-  const cpu = host.has(`${mount}/cpu/cpu.cfs_quota_us`) ? 'cpu' : name;
-  return {
-    cpu: place(1, `${mount}/${cpu}`),
-    accounting: place(1, `${mount}/${name}`),
-    memory: place(1, `${mount}/memory`),
-  };
-}
-
-function isReadable(cpu: CpuLevel, memory: MemoryLevel): boolean {
-  return optional(() => cpu.readUsage() >= 0 && memory.readUsed() >= 0, false);
-}
-
-/** What a scan found: who is there, and what they may use together. */
-interface Scan {
-  readonly found: readonly Sibling[];
-  readonly cores: Limit;
-  readonly bytes: Limit;
-}
-
-/**
- * The sum over all containers of a task or pod that share our PID namespace, read every tick.
+ * The sum over all containers of a task or pod that share our PID namespace, read every tick. It is
+ * there only when each of them can be read.
  *
- * @throws NoDataError where no other container can be read
+ * @throws NoDataError where no other container is visible
  */
-export function openSiblingSource(host: Host, options: SiblingOptions): Source {
-  const { memoryMode, excludeSelf, ownUse } = options;
-  const machine = openMachine(host);
-  const siblings = findSiblings(host, options);
-  if (siblings.found.length < 2) throw new NoDataError(refusal(siblings));
-  const ownKey = identityOf(host, 'self');
-  let known = siblings.found;
-  let scan: Scan;
-  const current = rescanned(() => {
-    known = seenAgain(host, known, options);
-    scan = limitsOf(known, machine, options);
-    return scan;
-  });
-  const readCpu = (nowMs: number): CpuLoad[] => {
-    const { found, cores } = current(nowMs);
-    const counters = found.flatMap(({ key, cpu }): CpuCounter[] => {
-      const usage = optional(cpu.readUsage, Number.NaN);
-      const ownNs = excludeSelf && key === ownKey ? ownUse().cpuUsec * NANOSECONDS_A_USEC : 0;
-      return Number.isNaN(usage) ? [] : [{ key, at: nowMs, nanoseconds: usage - ownNs }];
-    });
-    return [{ cores: cores.value, counters }];
-  };
-  const readMemory = (nowMs: number): Fill => {
-    const { found, bytes } = current(nowMs);
-    const used = found.reduce((sum, { memory }) => sum + optional(memory.readUsed, 0), 0);
-    return lessOwn({ used, limit: bytes.value }, options);
-  };
+export function openSiblingSource(fs: RootFs, options: SiblingOptions): Source {
+  const { memoryMode, wanted } = options;
+  const crew = new Crew(fs, options);
+  if (crew.found.length + crew.hidden.length < 2) {
+    throw new NoDataError('no processes of another container are visible in /proc');
+  }
+  const wantsHeld = wanted.has('memoryHeld') || wanted.has('memoryHeldShare');
   return sourceOf(
     () =>
       [
-        `scope=task source=siblings containers=${known.length}`,
-        coresText(scan.cores),
-        bytesText(scan.bytes),
-        `mem.mode=${memoryMode} online=${machine.countOnline()}`,
+        `scope=task source=siblings containers=${crew.found.length}`,
+        ...(crew.hidden.length > 0 ? [`hidden=${crew.hidden.length}`] : []),
+        coresText(crew.cores),
+        bytesText(crew.bytes),
+        `mem.mode=${memoryMode} online=${onlineText(crew.machine)}`,
       ].join(' '),
-    { cpu: gauge(readCpu), memory: gauge(readMemory), ...commonReaders(host, options) },
-    host.close,
+    {
+      cpu: new SiblingCpuMeter(crew, options),
+      memory: new SiblingMemoryMeter(crew, options),
+      'held memory': wantsHeld ? new SiblingHeldMeter(crew) : undefined,
+      ...commonMeters(fs, options),
+    },
+    fs.close,
   );
 }
 
-/** Who is there now. Those seen before keep their descriptors, and those gone lose them. */
-function seenAgain(
-  host: Host,
-  before: readonly Sibling[],
-  options: SiblingOptions,
-): readonly Sibling[] {
-  const found = findSiblings(host, options).found.map(
-    (sibling) =>
-      before.find(({ key, cpu, memory }) => key === sibling.key && isReadable(cpu, memory)) ??
-      sibling,
-  );
-  const kept = new Set(found.map(({ pid }) => pid));
-  for (const { pid } of before) if (!kept.has(pid)) host.release(`/proc/${pid}`);
-  return found;
+/** Why some containers cannot be read, and what to do. */
+export function refusalText(hidden: readonly Hidden[], user: string): string {
+  const some = hidden.map(({ comm, pid, uid }) => `${comm} (process ${pid}, user ${uid})`);
+  const count =
+    hidden.length === 1 ? '1 other container is' : `${hidden.length} other containers are`;
+  return [
+    `${count} visible, but user ${user} may not read ${some.join(', ')}:`,
+    'run the agent as the same user, or as root with the capability SYS_PTRACE;',
+    'no figures of this scope until then',
+  ].join(' ');
 }
 
-/** What all may use: the sum of their limits where each has one, else what the machine has. */
-function limitsOf(
-  found: readonly Sibling[],
-  machine: Machine,
-  { cpuBase, taskLimits = {} }: SiblingOptions,
-): Scan {
-  const sum = (limits: readonly number[]): number => limits.reduce((all, one) => all + one, 0);
-  const from = `limits of ${found.length} containers`;
-  const online: Limit = { value: machine.countOnline(), from: 'online CPUs' };
-  const total: Limit = { value: machine.readMemory('workingset').limit, from: 'MemTotal' };
-  const cores = sum(found.map(({ cpu }) => cpu.readLimit()));
-  const bytes = sum(
-    found.map(({ memory }) => {
+/** Who is there, and what they may use together: looked at again every ten seconds. */
+class Crew {
+  readonly #fs: RootFs;
+  readonly #options: SiblingOptions;
+  readonly machine: Machine;
+  found: readonly Member[] = [];
+  hidden: readonly Hidden[] = [];
+  cores: Limit = { value: Number.POSITIVE_INFINITY, from: 'nothing' };
+  bytes: Limit = { value: Number.POSITIVE_INFINITY, from: 'nothing' };
+  own = '';
+  #scannedMs = Number.NEGATIVE_INFINITY;
+
+  constructor(fs: RootFs, options: SiblingOptions) {
+    this.#fs = fs;
+    this.#options = options;
+    this.machine = new Machine(fs);
+    this.rescan(Number.NEGATIVE_INFINITY);
+  }
+
+  /** @throws NoDataError where somebody is there who cannot be read */
+  refresh(nowMs: number): void {
+    if (nowMs - this.#scannedMs >= RESCAN_MS) this.rescan(nowMs);
+    if (this.hidden.length > 0) throw new NoDataError(refusalText(this.hidden, this.#options.user));
+  }
+
+  /** After a member failed: it may have ended. */
+  doubt(nowMs: number): void {
+    if (nowMs - this.#scannedMs >= LEAST_RESCAN_MS) this.rescan(nowMs);
+  }
+
+  rescan(nowMs: number): void {
+    this.#scannedMs = nowMs;
+    const before = this.found;
+    const { found, hidden } = findMembers(this.#fs, this.#options.memoryMode);
+    this.found = found.map(
+      (member) => before.find((one) => one.key === member.key && isReadable(one)) ?? member,
+    );
+    this.hidden = hidden;
+    const kept = new Set(this.found.map(({ pid }) => pid));
+    for (const { pid } of before) if (!kept.has(pid)) this.#fs.release(`/proc/${pid}`);
+    this.own = ownKey(this.#fs);
+    this.#readLimits();
+  }
+
+  /** What all may use: the sum of their limits where each has one, else what the machine has. */
+  #readLimits(): void {
+    const { cpuBase, taskLimits = {} } = this.#options;
+    const from = `limits of ${this.found.length} containers`;
+    const online = knownLimit(this.machine.countOnline(), 'online CPUs');
+    const total = knownLimit(this.machine.total(), 'MemTotal');
+    let cores = 0;
+    let bytes = 0;
+    for (const { cpu, memory } of this.found) {
+      memory.rescan();
+      cores += cpu.readLimit();
       const limit = memory.readLimit();
-      return limit < total.value ? limit : Number.POSITIVE_INFINITY;
-    }),
-  );
-  return {
-    found,
-    cores:
+      bytes += limit < Math.min(total.value, NO_LIMIT_BYTES) ? limit : Number.POSITIVE_INFINITY;
+    }
+    this.cores =
       cpuBase === 'host'
         ? online
-        : tightest(online, { value: cores, from }, taskLimit(taskLimits.cores)),
-    bytes: tightest(total, { value: bytes, from }, taskLimit(taskLimits.bytes)),
-  };
+        : tightest(
+            online,
+            { value: cores, from },
+            taskLimit(taskLimits.cores),
+            saidCores(this.#options),
+          );
+    this.bytes = tightest(
+      total,
+      { value: bytes, from },
+      taskLimit(taskLimits.bytes),
+      saidBytes(this.#options),
+    );
+  }
 }
 
-function refusal({ found, refused }: Siblings): string {
-  if (refused > 0) {
-    return `${refused} containers are visible in /proc and the kernel does not show their files: it wants the same user, and CAP_SYS_PTRACE where they have more capabilities`;
+/** Version 1 writes about 2^63 for no limit. */
+const NO_LIMIT_BYTES = 2 ** 60;
+
+/** Runs a sum over members; where one fails, they are looked at again and the sum is absent. */
+function summed(crew: Crew, nowMs: number, sum: () => void): void {
+  try {
+    sum();
+  } catch (error) {
+    if (isAnswer(error)) crew.doubt(nowMs);
+    throw error;
   }
-  return `processes of ${found.length === 0 ? 'no' : 'no other'} container are visible in /proc`;
+}
+
+class SiblingCpuMeter implements Meter {
+  readonly #crew: Crew;
+  readonly #options: SiblingOptions;
+  #atMs = Number.NaN;
+  #selfNs = Number.NaN;
+
+  constructor(crew: Crew, options: SiblingOptions) {
+    this.#crew = crew;
+    this.#options = options;
+  }
+
+  measure(nowMs: number, figures: Figures): void {
+    this.#crew.refresh(nowMs);
+    const spanMs = nowMs - this.#atMs;
+    this.#atMs = nowMs;
+    let used = 0;
+    summed(this.#crew, nowMs, () => {
+      used = this.#sum(spanMs);
+    });
+    if (Number.isNaN(used)) return;
+    figures[PLACES.cpuCores] = used;
+    const { value } = this.#crew.cores;
+    if (!Number.isFinite(value)) throw new NoDataError('nothing says how many CPUs are 100 %');
+    figures[PLACES.cpu] = utilization(used, value, spanMs);
+  }
+
+  /** Cores in use by all; NaN where one of them is new, or began anew: then the sum has no baseline. */
+  #sum(spanMs: number): number {
+    const { found, own } = this.#crew;
+    const lessNs = this.#selfGrown();
+    let sum = 0;
+    try {
+      for (const { key, cpu } of found) {
+        cpu.advance(spanMs, key === own ? lessNs : 0);
+        sum += cpu.cores;
+      }
+    } catch (error) {
+      for (const { cpu } of found) cpu.usageNs = Number.NaN;
+      throw error;
+    }
+    return sum;
+  }
+
+  #selfGrown(): number {
+    if (!this.#options.excludeSelf) return 0;
+    const before = this.#selfNs;
+    this.#selfNs = this.#options.selfUsage().cpuUsec * NANOSECONDS_A_USEC;
+    return this.#selfNs - before;
+  }
+}
+
+class SiblingMemoryMeter implements Meter {
+  readonly #crew: Crew;
+  readonly #options: SiblingOptions;
+
+  constructor(crew: Crew, options: SiblingOptions) {
+    this.#crew = crew;
+    this.#options = options;
+  }
+
+  measure(nowMs: number, figures: Figures): void {
+    this.#crew.refresh(nowMs);
+    let used = 0;
+    summed(this.#crew, nowMs, () => {
+      for (const { memory } of this.#crew.found) used += memory.readUsed();
+    });
+    used = withoutSelf(used, this.#options);
+    const { value } = this.#crew.bytes;
+    if (Number.isFinite(value)) {
+      putMemory(figures, used, value);
+      return;
+    }
+    figures[PLACES.memoryUsed] = used;
+    throw new NoDataError('no memory limit is seen, and /proc/meminfo does not say what there is');
+  }
+}
+
+class SiblingHeldMeter implements Meter {
+  readonly #crew: Crew;
+
+  constructor(crew: Crew) {
+    this.#crew = crew;
+  }
+
+  measure(nowMs: number, figures: Figures): void {
+    this.#crew.refresh(nowMs);
+    let held = 0;
+    summed(this.#crew, nowMs, () => {
+      for (const { memory } of this.#crew.found) held += memory.readHeld();
+    });
+    const { value } = this.#crew.bytes;
+    if (Number.isFinite(value)) putHeld(figures, held, value);
+    else figures[PLACES.memoryHeld] = held;
+  }
 }

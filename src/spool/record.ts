@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import type { Dimension, Publication } from '../cloudwatch/datum.ts';
 import type { WaitingDatum, WaitingWindow } from '../delivery/packing.ts';
-import { isUnit } from '../metrics/catalog.ts';
+import type { Unit } from '../metrics/metric.ts';
 
 /** The first word of each segment; another number where the records mean something else. */
 const FORMAT = 'cloudwatch-metrics-agent spool 1';
@@ -143,4 +143,8 @@ function isDimensions(value: unknown): value is readonly Dimension[] {
 
 function isDimension(value: unknown): value is Dimension {
   return isFields(value) && typeof value['Name'] === 'string' && typeof value['Value'] === 'string';
+}
+
+function isUnit(value: unknown): value is Unit {
+  return typeof value === 'string' && /^[A-Za-z]{1,32}(?:\/Second)?$/.test(value);
 }

@@ -3,15 +3,10 @@ import { describe, test } from 'node:test';
 import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { parseInstant } from '../../src/aws/credentials/identity.ts';
-import {
-  type Names,
-  parseFields,
-  readCredentials,
-  textOf,
-  within,
-} from '../../src/aws/credentials/json.ts';
+import { type Names, readCredentials } from '../../src/aws/credentials/json.ts';
 import { nested, parseIni, type Sections } from '../../src/aws/ini.ts';
 import { ParseError } from '../../src/errors.ts';
+import { parseFields, textOf, within } from '../../src/metadata/json.ts';
 
 /** A file's sections, or what is said against it; whatever else is thrown goes on. */
 function outcome(text: string, isConfig: boolean): Sections | ParseError {

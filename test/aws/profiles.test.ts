@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ConfigError } from '../../src/errors.ts';
-import { profileKeys, roleJson, type Scene, stages } from '../support/aws/aws.ts';
+import { profileKeys, rigs, roleJson, type Scene } from '../support/aws/aws.ts';
 import { AGENT, start } from '../support/program.ts';
 
-const on = stages();
+const on = rigs();
 
 const ENV_KEYS = { AWS_ACCESS_KEY_ID: 'ENV', AWS_SECRET_ACCESS_KEY: 'secret-of-ENV' };
 const { signal } = new AbortController();

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { inspect } from 'node:util';
 import { AwsError, ConfigError, NoDataError } from '../../src/errors.ts';
-import { type Replies, type Scene, type Stage, ssoLogin, stages } from '../support/aws/aws.ts';
+import { type Replies, type Rig, rigs, type Scene, ssoLogin } from '../support/aws/aws.ts';
 
-const on = stages();
+const on = rigs();
 
 const { signal } = new AbortController();
 const IMDS = '169.254.169.254';
@@ -13,7 +13,7 @@ const PLACEMENT = `GET ${IMDS}/latest/meta-data/placement/region`;
 const DOCUMENT = `GET ${IMDS}/latest/dynamic/instance-identity/document`;
 const TASK = 'GET 169.254.170.2/v4/x/task';
 
-async function regionOf(made: Stage): Promise<[name: string, from: string]> {
+async function regionOf(made: Rig): Promise<[name: string, from: string]> {
   const { region } = await made.aws.locate(signal);
   return [region.name, region.from];
 }

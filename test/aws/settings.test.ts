@@ -7,25 +7,18 @@ import type { AwsOptions } from '../../src/aws/aws.ts';
 import { parseCommand } from '../../src/config/config.ts';
 import { AwsError, ConfigError, codeOf, ParseError } from '../../src/errors.ts';
 import { createHttpClient } from '../../src/net/http.ts';
-import {
-  profileKeys,
-  roleJson,
-  type Scene,
-  type Stage,
-  ssoLogin,
-  stages,
-} from '../support/aws/aws.ts';
+import { profileKeys, type Rig, rigs, roleJson, type Scene, ssoLogin } from '../support/aws/aws.ts';
 import { startElsewhere } from '../support/aws/elsewhere.ts';
 import { type Certificate, selfSigned } from '../support/aws/tls.ts';
 import { said } from '../support/said.ts';
 
-const on = stages();
+const on = rigs();
 
 const { signal } = new AbortController();
 const ENV_KEYS = { AWS_ACCESS_KEY_ID: 'ENV', AWS_SECRET_ACCESS_KEY: 'secret-of-ENV' };
 const REGION = { AWS_REGION: 'eu-west-1' };
 
-async function endpointOf(made: Stage): Promise<string> {
+async function endpointOf(made: Rig): Promise<string> {
   return (await made.aws.locate(signal)).endpoint.href;
 }
 
@@ -121,15 +114,15 @@ describe('the CA bundle', () => {
   });
 
   /** What comes of a request over the client that the settings make. */
-  function ask({ aws }: Stage): Promise<string> {
-    const { http } = aws.means(signal);
+  function ask({ aws }: Rig): Promise<string> {
+    const { http } = aws.context(signal);
     return http
       .send({ method: 'GET', url, headers: {}, timeoutMs: 5000, signal })
       .then(({ body }) => body);
   }
 
-  /** A stage in whose home `good.pem` holds the authority; the client is the real one. */
-  function trusting(scene: Scene): Promise<Stage> {
+  /** A rig in whose home `good.pem` holds the authority; the client is the real one. */
+  function trusting(scene: Scene): Promise<Rig> {
     const files = { 'good.pem': certificate.cert, ...scene.files };
     return on({ ...scene, files, connect: createHttpClient });
   }
@@ -181,7 +174,7 @@ describe('the CA bundle', () => {
       const files = text === undefined ? {} : { 'bad.pem': text };
       const made = await trusting({ files, environment: { AWS_CA_BUNDLE: 'HOME/bad.pem' } });
       assert.throws(
-        () => made.aws.means(signal),
+        () => made.aws.context(signal),
         (error) => {
           assert.ok(error instanceof ConfigError);
           assert.equal(error.setting, `${made.home}/bad.pem`);
@@ -199,7 +192,7 @@ describe('the CA bundle', () => {
       files: { 'bad.pem': certificate.cert + torn },
       environment: { AWS_CA_BUNDLE: 'HOME/bad.pem' },
     });
-    assert.throws(() => made.aws.means(signal), /holds a certificate that cannot be read$/);
+    assert.throws(() => made.aws.context(signal), /holds a certificate that cannot be read$/);
   });
 
   test('may have words around its certificates', async () => {

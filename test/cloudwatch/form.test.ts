@@ -43,7 +43,7 @@ describe('a body', () => {
       {
         Dimensions: [
           { Name: 'ServiceName', Value: 'Foo' },
-          { Name: 'Stage', Value: 'a b' },
+          { Name: 'Rig', Value: 'a b' },
         ],
         Value: 12.5,
         StorageResolution: 1,
@@ -56,7 +56,7 @@ describe('a body', () => {
       'Action=PutMetricData&Version=2010-08-01&Namespace=Team%2FApp' +
         `${member}MetricName=CPUUtilization` +
         `${member}Dimensions.member.1.Name=ServiceName${member}Dimensions.member.1.Value=Foo` +
-        `${member}Dimensions.member.2.Name=Stage${member}Dimensions.member.2.Value=a%20b` +
+        `${member}Dimensions.member.2.Name=Rig${member}Dimensions.member.2.Value=a%20b` +
         `${member}Timestamp=2026-11-23T08%3A15%3A00Z` +
         `${member}Value=12.5${member}Unit=Percent${member}StorageResolution=1`,
     );

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import type { Place } from '../../src/aws/aws.ts';
+import type { Destination } from '../../src/aws/aws.ts';
 import type { Identity } from '../../src/aws/credentials/identity.ts';
 import { createSkew } from '../../src/aws/skew.ts';
 import { type Clock, systemClock } from '../../src/clock.ts';
@@ -29,7 +29,7 @@ interface Scene {
   readonly keys?: readonly string[];
   readonly sessionToken?: string;
   readonly clock?: Clock;
-  readonly locate?: (place: Place) => Promise<Place>;
+  readonly locate?: (place: Destination) => Promise<Destination>;
 }
 
 function postOf(scene: Scene = {}): { post: Post; invalidated: string[] } {
@@ -42,7 +42,7 @@ function postOf(scene: Scene = {}): { post: Post; invalidated: string[] } {
     provider: 'a test',
     isManaged: true,
   });
-  const place: Place = {
+  const place: Destination = {
     region: { name: REGION, isFips: false, from: 'a test' },
     endpoint: new URL(cloudwatch.url),
     credentials: {
@@ -54,7 +54,7 @@ function postOf(scene: Scene = {}): { post: Post; invalidated: string[] } {
     clock,
     skew: createSkew(clock),
   };
-  const locate = (): Promise<Place> => scene.locate?.(place) ?? Promise.resolve(place);
+  const locate = (): Promise<Destination> => scene.locate?.(place) ?? Promise.resolve(place);
   const post = createPost({ locate, clock, userAgent: 'test/1' });
   return { post, invalidated };
 }

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { gzipFrom } from '../../src/cloudwatch/compression.ts';
-import { type Config, FLAGS, parseCommand } from '../../src/config/config.ts';
-import { type Environment, helpLines, strayTwins, twinOf } from '../../src/config/flags.ts';
+import { type Config, parseCommand } from '../../src/config/config.ts';
+import { helpLines, twinOf, unknownVariables } from '../../src/config/flags.ts';
+import { FLAGS } from '../../src/config/table.ts';
+import type { Environment } from '../../src/environment.ts';
 import { ConfigError } from '../../src/errors.ts';
 import { TOKENS } from '../../src/metadata/dimensions.ts';
 import { CATALOG } from '../../src/metrics/catalog.ts';
@@ -934,7 +936,7 @@ test('neither the arguments nor the environment are changed', () => {
   assert.equal(configOf(argv, environment).periodMs, 5000);
 });
 
-describe('strayTwins', () => {
+describe('unknownVariables', () => {
   const cases: [what: string, names: string[], stray: string[]][] = [
     ['nothing', [], []],
     ['other programs’ variables', ['PATH', 'AWS_REGION', 'XMETRICS_AGENT_PERIODS'], []],
@@ -966,7 +968,7 @@ describe('strayTwins', () => {
   for (const [what, names, stray] of cases) {
     test(`of ${what} are ${stray.length}`, () => {
       const environment = Object.fromEntries(names.map((name) => [name, 'x']));
-      assert.deepEqual(strayTwins(FLAGS, environment), stray);
+      assert.deepEqual(unknownVariables(FLAGS, environment), stray);
     });
   }
 });

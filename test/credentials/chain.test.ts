@@ -1,19 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { AwsError, ConfigError, reasonOf } from '../../src/errors.ts';
-import {
-  each,
-  LATER,
-  NOW_MS,
-  profileKeys,
-  roleJson,
-  ssoLogin,
-  stages,
-} from '../support/aws/aws.ts';
+import { each, LATER, NOW_MS, profileKeys, rigs, roleJson, ssoLogin } from '../support/aws/aws.ts';
 import { drivenClock } from '../support/clock.ts';
 import { start } from '../support/program.ts';
 
-const on = stages();
+const on = rigs();
 
 const ENV_KEYS = { AWS_ACCESS_KEY_ID: 'ENV', AWS_SECRET_ACCESS_KEY: 'secret-of-ENV' };
 const MINUTE_MS = 60_000;

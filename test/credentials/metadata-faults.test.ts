@@ -6,7 +6,7 @@ import type { AwsOptions } from '../../src/aws/aws.ts';
 import type { Clock } from '../../src/clock.ts';
 import { codeOf } from '../../src/errors.ts';
 import { createHttpClient } from '../../src/net/http.ts';
-import { LATER, NOW_MS, roleJson, type Stage, stage } from '../support/aws/aws.ts';
+import { LATER, NOW_MS, type Rig, rig, roleJson } from '../support/aws/aws.ts';
 import { hurriedClock } from '../support/aws/elsewhere.ts';
 import { send } from '../support/service/exchange.ts';
 
@@ -82,7 +82,7 @@ const resets: Deed = (response) => response.socket?.resetAndDestroy();
 const floods: Deed = says('a'.repeat(1_100_000));
 
 interface Host {
-  readonly made: Stage;
+  readonly made: Rig;
   readonly seen: string[];
   /** The limits of each request as the agent set them: until it is connected, and until its end. */
   readonly limits: (readonly [connectMs: number | undefined, timeoutMs: number])[];
@@ -116,7 +116,7 @@ async function hostOf({
       close: client.close,
     };
   };
-  const made = await stage({ environment: environment(url), connect, clock });
+  const made = await rig({ environment: environment(url), connect, clock });
   cleanups.push(made.close);
   return { made, seen, limits };
 }

@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import type { Clock } from '../../src/clock.ts';
 import { AwsError } from '../../src/errors.ts';
-import { LATER, NOW_MS, type Stage, stages } from '../support/aws/aws.ts';
+import { LATER, NOW_MS, type Rig, rigs, type Scene } from '../support/aws/aws.ts';
 import { hurriedClock } from '../support/aws/elsewhere.ts';
 import { drivenClock } from '../support/clock.ts';
 import { AGENT, start } from '../support/program.ts';
 
-const on = stages();
+const on = rigs();
 
 /** Of a test that waits for processes to end, which end by themselves only after that. */
 const ENDS = { timeout: 5000 };
@@ -80,7 +80,7 @@ describe('a process that is stopped', () => {
     readonly ended: Promise<unknown>;
   }
 
-  function pipeOf({ home }: Stage): Pipe {
+  function pipeOf({ home }: Rig): Pipe {
     const path = join(home, 'alive');
     execFileSync('mkfifo', [path]);
     // It opens when the shell opens it, too.
@@ -161,4 +161,52 @@ test('without a shell it cannot be started, and that is said', ENDS, async () =>
     program.stdout(),
     /^FAIL credentials credential_process cannot be started: spawn sh ENOENT$/m,
   );
+});
+
+describe('credential_process', () => {
+  const written = (more: object): string =>
+    JSON.stringify({ Version: 1, AccessKeyId: 'PROC', SecretAccessKey: 'secret-of-PROC', ...more });
+
+  function by(command: string): Scene {
+    return {
+      files: { config: `[default]\ncredential_process = ${command}`, 'a.json': written({}) },
+    };
+  }
+
+  test('its JSON is taken, by a shell', async () => {
+    const made = await on({
+      files: {
+        config: '[default]\ncredential_process = cat HOME/a.json | cat',
+        'a.json': written({}),
+      },
+    });
+    assert.equal((await made.resolve()).accessKeyId, 'PROC');
+  });
+
+  const bad: [what: string, text: string][] = [
+    ['another version', written({ Version: '1' })],
+    ['no secret', written({ SecretAccessKey: '' })],
+    ['an end that is none', written({ Expiration: 'soon' })],
+    ['an end in the past', written({ Expiration: '2026-11-23T07:00:00Z' })],
+    ['no JSON', 'secret-of-TEXT'],
+  ];
+  for (const [what, text] of bad) {
+    test(`${what} is refused`, async () => {
+      const config = '[default]\ncredential_process = cat HOME/a.json';
+      await assert.rejects((await on({ files: { config, 'a.json': text } })).resolve());
+    });
+  }
+
+  test('a failure tells its last words on stderr, without what looks like a secret', async () => {
+    const failing = (words: string): string =>
+      `echo secret-of-STDOUT; echo "begun" >&2; echo "${words}" >&2; exit 3`;
+    const luckless = await on(by(failing('no luck: secret-of-STDERR')));
+    await assert.rejects(luckless.resolve(), /credential_process ended with 3$/);
+    const told = await on(by(failing('no luck: Zm9vYmFyMDEyMzQ1Njc4OQ==, at 12:00')));
+    await assert.rejects(told.resolve(), /ended with 3: no luck: …, at 12:00$/);
+  });
+
+  test('output without an end is stopped', async () => {
+    await assert.rejects((await on(by('yes secret-of-YES'))).resolve(), /credential_process/);
+  });
 });

@@ -10,14 +10,14 @@ import {
   NOW_MS,
   profileKeys,
   type Reply,
+  type Rig,
+  rigs,
   type Scene,
-  type Stage,
-  stages,
   stsXml,
 } from '../support/aws/aws.ts';
 import { drivenClock } from '../support/clock.ts';
 
-const on = stages();
+const on = rigs();
 
 const REGION = { AWS_REGION: 'eu-west-1' };
 const STS = 'POST sts.eu-west-1.amazonaws.com/';
@@ -44,7 +44,7 @@ const WAYS: readonly [action: string, scene: (arn?: string) => Scene][] = [
 ];
 
 /** Of each STS request: the form's field. */
-function fields({ elsewhere }: Stage, name: string): (string | null)[] {
+function fields({ elsewhere }: Rig, name: string): (string | null)[] {
   return elsewhere.seen.map(({ body }) => new URLSearchParams(body).get(name));
 }
 
@@ -246,4 +246,25 @@ test('a region that is none is an error, whatever the partition', async () => {
   const made = await on({ files, environment: { AWS_REGION: 'cn north' } });
   await assert.rejects(made.resolve(), ConfigError);
   assert.deepEqual(made.asked(), []);
+});
+
+test('a web identity token that is too old is read anew, once', async () => {
+  const environment = {
+    ...REGION,
+    AWS_ROLE_ARN: 'arn:aws:iam::1:role/A',
+    AWS_WEB_IDENTITY_TOKEN_FILE: 'HOME/jwt',
+  };
+  const made = await on({
+    environment,
+    files: { jwt: ' jwt \n' },
+    replies: {
+      [STS]: each(
+        [400, errorXml('ExpiredTokenException')],
+        stsXml('AssumeRoleWithWebIdentity', 'WEB'),
+      ),
+    },
+  });
+  assert.equal((await made.resolve()).accessKeyId, 'WEB');
+  assert.equal(fields(made, 'WebIdentityToken')[1], 'jwt');
+  assert.equal(made.elsewhere.seen[0]?.headers.authorization, undefined);
 });

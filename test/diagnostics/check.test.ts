@@ -16,11 +16,11 @@ import {
   LATER,
   NOW_MS,
   type Replies,
+  type Rig,
+  rig,
   roleJson,
   type Scene,
-  type Stage,
   ssoLogin,
-  stage,
   stsXml,
 } from '../support/aws/aws.ts';
 import { hurriedClock } from '../support/aws/elsewhere.ts';
@@ -30,10 +30,10 @@ import { AGENT, runAgent, start } from '../support/program.ts';
 import { said } from '../support/said.ts';
 import { CREDENTIALS, REGION, startCloudwatch } from '../support/service/cloudwatch.ts';
 
-const stages: Stage[] = [];
+const rigs: Rig[] = [];
 const closing: (() => unknown)[] = [];
 afterEach(async () => {
-  for (const one of stages.splice(0)) one.close();
+  for (const one of rigs.splice(0)) one.close();
   for (const close of closing.splice(0)) await close();
 });
 
@@ -57,15 +57,12 @@ interface Walked {
   of(what: string): Finding | undefined;
 }
 
-async function walk(
-  scene: Scene,
-  publish?: (stage: Stage) => () => Promise<Verdict>,
-): Promise<Walked> {
-  const made = await stage({
+async function walk(scene: Scene, publish?: (rig: Rig) => () => Promise<Verdict>): Promise<Walked> {
+  const made = await rig({
     ...scene,
     environment: { AWS_REGION: 'eu-west-1', ...scene.environment },
   });
-  stages.push(made);
+  rigs.push(made);
   const findings: Finding[] = [];
   const exit = await check({
     aws: made.aws,
@@ -76,8 +73,8 @@ async function walk(
   return { exit, findings, of: (what) => findings.find((one) => one.what === what) };
 }
 
-/** Sends for real, over the stage. */
-function real(over: Stage): () => Promise<Verdict> {
+/** Sends for real, over the rig. */
+function real(over: Rig): () => Promise<Verdict> {
   const { clock, aws } = over;
   const post = createPost({ locate: aws.locate, clock, userAgent: 'test/1' });
   const page = { body: 'Action=PutMetricData&Version=2010-08-01', datums: 1 };

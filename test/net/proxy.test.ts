@@ -5,7 +5,7 @@ import { connect, createServer as createTcpServer, type Server, type Socket } fr
 import { after, before, describe, test } from 'node:test';
 import type { TLSSocket } from 'node:tls';
 import { inspect } from 'node:util';
-import type { Place } from '../../src/aws/aws.ts';
+import type { Destination } from '../../src/aws/aws.ts';
 import { systemClock } from '../../src/clock.ts';
 import { createPost } from '../../src/cloudwatch/post.ts';
 import { ConfigError, codeOf } from '../../src/errors.ts';
@@ -16,7 +16,7 @@ import {
   type HttpRequest,
 } from '../../src/net/http.ts';
 import { routeBy } from '../../src/net/proxy.ts';
-import { placeAt } from '../support/aws/destination.ts';
+import { destinationAt } from '../support/aws/destination.ts';
 import { type ProxyOptions, startProxy, type TestProxy } from '../support/aws/proxy.ts';
 import { selfSigned } from '../support/aws/tls.ts';
 import { said } from '../support/said.ts';
@@ -240,7 +240,7 @@ describe('a proxy that takes a connection and stays silent', () => {
 test('a 407 during publishing makes the window wait, for it is a setting', async () => {
   const proxy = await proxyOf({ user: 'me:secret-of-PROXY' });
   const http = clientBy({ https_proxy: `http://me:secret-of-WRONG@127.0.0.1:${proxy.port}` });
-  const locate = (): Promise<Place> => Promise.resolve({ ...placeAt(HOST), http });
+  const locate = (): Promise<Destination> => Promise.resolve({ ...destinationAt(HOST), http });
   const post = createPost({ locate, clock: systemClock(), userAgent: 'test/1' });
   const page = { body: 'Action=PutMetricData&Version=2010-08-01', datums: 1 };
   const verdict = said(await post(page, 5000, new AbortController().signal));

@@ -12,60 +12,55 @@ const SRC = fileURLToPath(new URL('../../src/', import.meta.url));
  * file; files of one folder may look at one another, except where the row of a file says otherwise.
  */
 const ARROWS: Readonly<Record<string, string>> = {
-  main: 'agent clock compose config errors flags log node:os sinks/lines version',
+  main: 'agent clock compose config/config config/flags config/table errors log node:os sinks/lines version',
   compose:
-    'advice agent aws check clock cloudwatch config diagnosis dimensions explain flags host kernel/text log metadata metrics/derive net node:os reading sink sinks sources spool version',
-  check: 'advice aws clock cloudwatch diagnosis errors net/http',
-  diagnosis: 'advice aws errors net/http',
-  advice: '',
+    'agent aws/aws clock cloudwatch config/config delivery diagnostics environment kernel/text log metadata metrics/derive metrics/reading net/http node:os sinks sources spool version',
 
+  'diagnostics/explain': 'metrics/reading sources/rootfs sources/select',
+  diagnostics: 'aws aws/credentials clock cloudwatch environment errors net/http',
+
+  'config/flags': 'environment errors node:util',
   config:
-    'aws/endpoint cloudwatch/compression cloudwatch/datum cloudwatch/limits dimensions errors flags log metrics/catalog sources/options sources/select',
-  dimensions: 'cloudwatch/datum errors flags metadata',
-  explain: 'host reading sources/select',
-  flags: 'errors node:util',
+    'aws/endpoint cloudwatch/compression cloudwatch/datum cloudwatch/limits environment errors log metadata/dimensions metrics/catalog sources/options sources/select',
 
   // The loop knows neither AWS nor files: source and sink come as arguments.
-  agent: 'clock log metrics reading sink',
+  agent: 'clock log metrics sinks/sink',
 
-  sources: 'clock errors host kernel metadata reading',
+  sources: 'clock errors kernel metadata metrics sources/cgroup',
+  'sources/rootfs': 'errors metrics/reading node:fs node:path',
   // The only source that starts processes: on macOS, and never on a tick.
   'sources/mac':
-    'clock errors kernel/vmstat node:child_process node:os reading sources/groups sources/options',
-  host: 'errors node:fs node:path reading',
-  files: 'errors node:fs',
+    'clock errors kernel/vmstat metrics/reading node:child_process node:os sources/options sources/readers',
+  'sources/cgroup': 'errors kernel metrics sources',
   kernel: 'kernel/text',
 
-  metrics: 'reading',
-  reading: 'kernel/stat',
+  metrics: 'kernel/stat',
 
-  sink: 'log metrics/aggregate',
-  sinks: 'clock cloudwatch/datum cloudwatch/form log metrics/aggregate node:stream reading sink',
+  sinks: 'clock cloudwatch/datum cloudwatch/form log metrics node:stream',
 
-  // Encoding, the outbox and delivery are values and arithmetic; the sink and the post do things.
-  cloudwatch: 'aws/escape metrics/aggregate',
-  'cloudwatch/compression': 'errors setting',
-  'cloudwatch/verdict': 'aws/answer aws/foreign errors net/http',
-  'cloudwatch/teller': 'clock cloudwatch/delivery cloudwatch/verdict log',
-  'cloudwatch/tally': 'clock log reading',
-  'cloudwatch/sink': 'clock cloudwatch log metrics/aggregate sink spool/mirrored spool/spool',
+  delivery: 'clock cloudwatch log metrics sinks/sink spool/spool',
   'cloudwatch/post':
-    'aws clock cloudwatch/compression cloudwatch/form cloudwatch/verdict net/http node:zlib',
+    'aws aws/credentials clock cloudwatch/compression cloudwatch/form cloudwatch/judge net/http node:zlib',
+  'cloudwatch/judge': 'aws errors net/http',
+  cloudwatch: 'aws/escape delivery/packing environment errors',
 
   // The copy on disk of what waits.
-  spool: 'clock cloudwatch errors log metrics/catalog node:crypto node:fs node:path',
+  spool: 'clock cloudwatch delivery errors log metrics node:crypto node:fs node:path',
 
   // Knows nothing of metrics.
-  aws: 'clock errors files log metadata net setting node:child_process node:crypto node:path node:process node:stream',
-  'aws/sign': 'aws/credentials aws4',
-  // A leaf, for sources, dimensions and aws alike.
-  metadata: 'clock errors net setting',
-  net: 'errors node:dns node:fs node:http node:https node:net node:stream node:tls',
+  'aws/sign': 'aws/credentials/identity aws4',
+  aws: 'aws/credentials clock environment errors log metadata net node:crypto node:fs node:path',
+  'aws/credentials':
+    'aws clock environment errors metadata net/http node:child_process node:crypto node:process node:stream',
+  // A leaf, for sources, config and aws alike.
+  'metadata/dimensions': 'cloudwatch/datum environment errors metadata',
+  metadata: 'clock environment errors net/http',
+  net: 'environment errors node:dns node:fs node:http node:https node:net node:stream node:tls',
 
   log: 'clock',
   clock: '',
   errors: '',
-  setting: '',
+  environment: '',
   version: '',
 };
 
@@ -150,19 +145,19 @@ describe('the table', () => {
     ['kernel/stat', 'kernel/meminfo', false],
     ['kernel/stat', 'node:fs', false],
     ['kernel/stat', 'errors', false],
-    ['agent', 'cloudwatch/sink', false],
-    ['agent', 'host', false],
+    ['agent', 'sinks/cloudwatch', false],
+    ['agent', 'sources/rootfs', false],
     ['agent', 'metrics/window', true],
-    ['metrics/window', 'kernel/stat', false],
+    ['metrics/window', 'kernel/meminfo', false],
     ['metrics/window', 'metrics/catalog', true],
     ['sources/host', 'node:fs', false],
     ['cloudwatch/form', 'net/http', false],
     ['cloudwatch/post', 'aws4', false],
-    ['cloudwatch/sink', 'net/http', false],
-    ['aws/credentials', 'aws4', false],
+    ['delivery/sender', 'net/http', false],
+    ['aws/credentials/sts', 'aws4', false],
     ['aws/sign', 'aws4', true],
     ['aws/endpoint', 'cloudwatch/limits', false],
-    ['sinks/console', 'cloudwatch/sink', false],
+    ['sinks/console', 'delivery/sender', false],
     ['new/room', 'errors', false],
   ];
   for (const [file, target, allowed] of arrows) {
@@ -190,7 +185,7 @@ describe('what holds wherever the table leads', () => {
   });
 
   test('the pure rooms take nothing from Node', () => {
-    const pure = /^(?:kernel|metrics)\/|^(?:agent|reading|sink|clock|errors|log)$/;
+    const pure = /^(?:kernel|metrics)\/|^sinks\/sink$|^(?:agent|clock|environment|errors|log)$/;
     assert.deepEqual(
       whoImports(/^node:/).filter((file) => pure.test(file)),
       [],
@@ -215,18 +210,18 @@ describe('what holds wherever the table leads', () => {
 });
 
 test('specifiers are found in every form', () => {
-  const text = `import a from '../a.ts';
+  const text = `import a from './a.ts';
 import { type B } from "./b.ts";
-import type { C } from '../c.ts';
+import type { C } from './c.ts';
 import {
   d,
-} from '../d.ts';
-export { e } from '../e.ts';
-export * from '../f.ts';
-import '../g.ts';
-const h = await import('../h.ts');
+} from './d.ts';
+export { e } from './e.ts';
+export * from './f.ts';
+import './g.ts';
+const h = await import('./h.ts');
 const i = import(
-  '../i.ts'
+  './i.ts'
 );
 // not from here
 `;

@@ -86,7 +86,7 @@ describe('publishing', () => {
   }
 
   test('high resolution, more dimensions and all metrics', async () => {
-    const more = ['--period', '10', '--dimension', 'Stage=test', '--tags', 'Team', 'a & b'];
+    const more = ['--period', '10', '--dimension', 'Rig=test', '--tags', 'Team', 'a & b'];
     const all =
       'CPUUtilization,MemoryUtilization,MaxMemoryUtilization,MaxCPUUtilization,SampleCount';
     const program = await agentPastBaseline([...NAMES, ...more, '--metrics', all]);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { test } from 'node:test';
-import { FLAGS } from '../../src/config/config.ts';
+import { FLAGS } from '../../src/config/table.ts';
 import { ADVICE } from '../../src/diagnostics/advice.ts';
 import { CATALOG, defaultMetrics } from '../../src/metrics/catalog.ts';
 

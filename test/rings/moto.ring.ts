@@ -182,7 +182,7 @@ describe('moto', { skip: lacking('moto_server') }, () => {
     });
 
     test('is what --check tells, with exit code 0 where CloudWatch answers for itself', async (t) => {
-      // moto leads a request without signature, such as --check’s knock, to S3: see below.
+      // moto leads a request without signature, such as --check’s probe, to S3: see below.
       const cloudwatch = await startCloudwatch();
       t.after(() => cloudwatch.close());
       const apart = { AWS_ENDPOINT_URL_CLOUDWATCH: cloudwatch.url };

@@ -7,13 +7,13 @@ import { containerUrl } from '../../src/aws/credentials/container.ts';
 import { type Base, planOf } from '../../src/aws/credentials/plan.ts';
 import { parseIni, type Sections } from '../../src/aws/ini.ts';
 import {
-  type Environment,
   fileLocations,
   type Home,
   loadProfiles,
   merged,
   type Profiles,
 } from '../../src/aws/profiles.ts';
+import type { Environment } from '../../src/environment.ts';
 import { ConfigError, ParseError } from '../../src/errors.ts';
 import { imdsSettings } from '../../src/metadata/imds.ts';
 import { hasVectors, readVectors } from '../support/aws/vectors.ts';

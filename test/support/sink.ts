@@ -1,10 +1,10 @@
-import type { Place } from '../../src/aws/aws.ts';
+import type { Destination } from '../../src/aws/aws.ts';
 import { type Clock, systemClock } from '../../src/clock.ts';
 import { createPost } from '../../src/cloudwatch/post.ts';
 import { type CloudwatchOptions, CloudwatchSink } from '../../src/delivery/sender.ts';
 import { createLog } from '../../src/log.ts';
 import type { ClosedWindow, Datum } from '../../src/metrics/aggregate.ts';
-import { placeAt } from './aws/destination.ts';
+import { destinationAt } from './aws/destination.ts';
 import { said } from './said.ts';
 
 export const MINUTE = 60_000;
@@ -30,8 +30,8 @@ export function sinkTo(url: string, over: Partial<CloudwatchOptions> = {}): Sink
     clock,
     write: (line) => logged.push(said(line).replace(/^\S+ /, '')),
   });
-  const place = placeAt(url);
-  const locate = (): Promise<Place> => Promise.resolve(place);
+  const place = destinationAt(url);
+  const locate = (): Promise<Destination> => Promise.resolve(place);
   const sink = new CloudwatchSink({
     publication: PUBLICATION,
     resolve: (dimensions) => Promise.resolve(dimensions),

@@ -1,42 +1,37 @@
-import { ConfigError, NoDataError } from '../../errors.ts';
-import { given } from '../profiles.ts';
-import { fromContainer } from './container.ts';
-import type { Means } from './context.ts';
-import { fromEnvironment, type Identity, type Origin, type Provided } from './identity.ts';
-import { fromInstance } from './instance.ts';
-import { type Base, type NamedSource, type Plan, planOf } from './plan.ts';
-import { fromCommand } from './process.ts';
-import { fromLogin, fromSso } from './sso.ts';
-import { assumeByToken, assumeRole } from './sts.ts';
+import { given } from '../../environment.ts';
+import { NoDataError } from '../../errors.ts';
+import type { ProviderContext } from './context.ts';
+import { fromEnvironment, type Identity, type Origin } from './identity.ts';
 
-/** In their order: what each is called, and what it gives. Nothing where it is not configured. */
-const PROVIDERS: readonly (readonly [
-  origin: Origin,
-  name: string,
-  find: (means: Means) => Promise<Identity | undefined>,
-])[] = [
-  ['environment', 'the environment', async (means) => ownEnvironment(means)],
-  ['profile', 'the profile', fromProfile],
-  ['webIdentity', 'web identity', fromWebIdentity],
-  ['container', 'the container’s endpoint', fromContainer],
-  ['instance', 'the instance', fromInstance],
+type Find = (context: ProviderContext) => Promise<Identity | undefined>;
+
+/**
+ * In their order: what each is called, and what it gives. Nothing where it is not configured, and then it
+ * is not loaded either.
+ */
+const PROVIDERS: readonly (readonly [origin: Origin, name: string, find: Find])[] = [
+  ['environment', 'the environment', async (context) => ownEnvironment(context)],
+  ['profile', 'the profile', profile],
+  ['webIdentity', 'web identity', webIdentity],
+  ['container', 'the container’s endpoint', container],
+  ['instance', 'the instance', instance],
 ];
 
 /**
- * Walks along the providers until one is configured. One that is configured and fails ends the walk:
+ * Goes along the providers until one is configured. One that is configured and fails ends the search:
  * publishing with another identity than the one that was meant is worse than not to publish.
  *
  * @param before who had credentials the last time: a file that is being written looks like none at all
  * @throws ConfigError, ParseError, AwsError by what is configured and broken
  * @throws NoDataError where none is configured
  */
-export async function provide(
-  means: Means,
+export async function resolveChain(
+  context: ProviderContext,
   before?: Origin,
 ): Promise<Identity & { readonly origin: Origin }> {
   let cause: unknown;
   for (const [origin, name, find] of PROVIDERS) {
-    const identity = await find(means).catch((error: unknown) => {
+    const identity = await find(context).catch((error: unknown) => {
       if (origin !== 'instance' || !(error instanceof NoDataError)) throw error;
       cause = error;
     });
@@ -47,82 +42,42 @@ export async function provide(
   }
   const why = cause instanceof NoDataError ? cause.message : 'the instance has no role';
   throw new NoDataError(
-    `no credentials: none in the environment, none in the profile ${means.profiles.name}, no web identity, no container role, ${why}`,
+    `no credentials: none in the environment, none in the profile ${context.profiles.name}, no web identity, no container role, ${why}`,
     { cause },
   );
 }
 
 /** `--profile` puts what the environment has aside. */
-function ownEnvironment({ environment, profileFlag, skew }: Means): Identity | undefined {
+function ownEnvironment({ environment, profileFlag, skew }: ProviderContext): Identity | undefined {
   return profileFlag === undefined ? fromEnvironment(environment, skew.nowMs()) : undefined;
 }
 
-async function fromProfile(means: Means): Promise<Identity | undefined> {
-  const plan = planOf(means.profiles);
-  return plan && follow(plan, means);
+async function profile(context: ProviderContext): Promise<Identity | undefined> {
+  const { isEmpty, isExplicit } = context.profiles;
+  if (isEmpty && !isExplicit) return undefined;
+  const { fromProfile } = await import('./profile.ts');
+  return fromProfile(context);
 }
 
-/** As EKS sets it up for a service account. */
-async function fromWebIdentity(means: Means): Promise<Identity | undefined> {
-  const [tokenFile, roleArn, sessionName] = [
-    'AWS_WEB_IDENTITY_TOKEN_FILE',
-    'AWS_ROLE_ARN',
-    'AWS_ROLE_SESSION_NAME',
-  ].map((name) => given(means.environment, name));
-  if (tokenFile === undefined || means.profileFlag !== undefined) return undefined;
-  if (roleArn === undefined)
-    throw new ConfigError('AWS_WEB_IDENTITY_TOKEN_FILE', 'needs AWS_ROLE_ARN');
-  const provided = await assumeByToken(means, { roleArn, sessionName }, tokenFile);
-  return { ...provided, provider: `web identity for ${roleArn}`, isManaged: true };
+async function webIdentity(context: ProviderContext): Promise<Identity | undefined> {
+  const { environment, profileFlag } = context;
+  const isSet = given(environment, 'AWS_WEB_IDENTITY_TOKEN_FILE') !== undefined;
+  if (!isSet || profileFlag !== undefined) return undefined;
+  const { fromWebIdentity } = await import('./web.ts');
+  return fromWebIdentity(context);
 }
 
-async function follow({ base, roles }: Plan, means: Means): Promise<Identity> {
-  let identity = await fromBase(base, means);
-  for (const role of roles) {
-    const provided = await assumeRole(means, role, identity);
-    const provider = `${identity.provider} → ${role.roleArn}`;
-    identity = { ...provided, provider, isManaged: true };
-  }
-  return identity;
+async function container(context: ProviderContext): Promise<Identity | undefined> {
+  const names = [
+    'AWS_CONTAINER_CREDENTIALS_RELATIVE_URI',
+    'AWS_CONTAINER_CREDENTIALS_FULL_URI',
+  ] as const;
+  if (names.every((name) => given(context.environment, name) === undefined)) return undefined;
+  const { fromContainer } = await import('./container.ts');
+  return fromContainer(context);
 }
 
-async function fromBase(base: Base, means: Means): Promise<Identity> {
-  const provider = `profile ${means.profiles.name}`;
-  const as = (provided: Provided, more: Partial<Identity> = {}): Identity => ({
-    ...provided,
-    provider,
-    isManaged: false,
-    ...more,
-  });
-  switch (base.kind) {
-    case 'keys':
-      return as(base.credentials);
-    case 'named':
-      return fromNamed(base.source, means);
-    case 'web':
-      return as(await assumeByToken(means, base.role, base.tokenFile), {
-        provider: `${provider}, web identity for ${base.role.roleArn}`,
-        isManaged: true,
-      });
-    case 'sso':
-      return as(await fromSso(means, base), { provider: `${provider} by SSO`, isManaged: true });
-    case 'login':
-      return as(fromLogin(means, base.session), { provider: `${provider} by aws login` });
-    case 'process': {
-      const provided = await fromCommand(means, base.command);
-      return as(provided, { provider: `${provider} by its process`, isLasting: true });
-    }
-  }
-}
-
-/** A source that a profile names must deliver. */
-async function fromNamed(source: NamedSource, means: Means): Promise<Identity> {
-  const named = {
-    Environment: () => fromEnvironment(means.environment, means.skew.nowMs()),
-    EcsContainer: () => fromContainer(means),
-    Ec2InstanceMetadata: () => fromInstance(means),
-  };
-  const identity = await named[source]();
-  if (identity !== undefined) return identity;
-  throw new NoDataError(`profile ${means.profiles.name}: credential_source ${source} has none`);
+async function instance(context: ProviderContext): Promise<Identity | undefined> {
+  const { fromInstance } = await import('./instance.ts');
+  return fromInstance(context);
 }

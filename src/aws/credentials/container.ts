@@ -1,13 +1,14 @@
+import { type Environment, given } from '../../environment.ts';
 import { AwsError, ConfigError } from '../../errors.ts';
+import { parseFields, textOf } from '../../metadata/json.ts';
 import type { HttpAnswer } from '../../net/http.ts';
-import { persist, silent } from '../call.ts';
+import { namingPeer, retry } from '../call.ts';
 import { parseUrl } from '../endpoint.ts';
 import { readToken } from '../files.ts';
-import { type Environment, given } from '../profiles.ts';
-import { foreignCode, foreignText } from '../redact.ts';
-import type { Means } from './context.ts';
+import { redactCode, redactText } from '../redact.ts';
+import type { ProviderContext } from './context.ts';
 import type { Identity } from './identity.ts';
-import { parseFields, readCredentials, textOf } from './json.ts';
+import { readCredentials } from './json.ts';
 
 const RELATIVE = 'AWS_CONTAINER_CREDENTIALS_RELATIVE_URI';
 const FULL = 'AWS_CONTAINER_CREDENTIALS_FULL_URI';
@@ -57,15 +58,15 @@ function authorization(environment: Environment): { readonly authorization?: str
 }
 
 /** The role of an ECS task or an EKS pod; nothing outside of one. */
-export async function fromContainer(means: Means): Promise<Identity | undefined> {
-  const { environment, http, clock, signal } = means;
+export async function fromContainer(context: ProviderContext): Promise<Identity | undefined> {
+  const { environment, http, clock, signal } = context;
   const url = containerUrl(environment);
   if (url === undefined) return undefined;
   const provider = url.hostname === ECS_HOST ? 'the ECS task role' : 'the container’s role';
-  return persist(clock, signal, TRIES, PAUSE_MS, async () => {
+  return retry(clock, signal, TRIES, PAUSE_MS, async () => {
     const headers = { accept: 'application/json', ...authorization(environment) };
     const request = { method: 'GET', url, headers, direct: true, ...TIMEOUTS } as const;
-    const answer = await http.send({ ...request, signal }).catch(silent(ENDPOINT));
+    const answer = await http.send({ ...request, signal }).catch(namingPeer(ENDPOINT));
     const provided = readCredentials(parseFields(answer.body), [
       'AccessKeyId',
       'SecretAccessKey',
@@ -80,8 +81,8 @@ export async function fromContainer(means: Means): Promise<Identity | undefined>
 
 function refused({ status, body }: HttpAnswer, token: string | undefined): AwsError {
   const fields = parseFields(body);
-  const code = foreignCode(textOf(fields, 'code') || textOf(fields, 'Code'));
-  const message = foreignText(textOf(fields, 'message') || textOf(fields, 'Message'), [token]);
+  const code = redactCode(textOf(fields, 'code') || textOf(fields, 'Code'));
+  const message = redactText(textOf(fields, 'message') || textOf(fields, 'Message'), [token]);
   const what = status === 200 ? 'no credentials' : `HTTP ${status}`;
   const said = code === 'Success' ? [] : [code, message];
   const problem = [`${ENDPOINT} answered ${what}`, ...said].filter((text) => text !== '');

@@ -1,11 +1,12 @@
+import type { Environment } from '../../environment.ts';
 import type { Imds } from '../../metadata/imds.ts';
-import type { Line } from '../call.ts';
+import type { Transport } from '../call.ts';
 import type { EndpointSettings } from '../endpoint.ts';
-import type { Environment, Home, Profiles } from '../profiles.ts';
+import type { Home, Profiles } from '../profiles.ts';
 import type { Region } from '../region.ts';
 
 /** What one walk along the providers works with. */
-export interface Means extends Line {
+export interface ProviderContext extends Transport {
   readonly environment: Environment;
   readonly home: Home;
   readonly profiles: Profiles;

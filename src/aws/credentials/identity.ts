@@ -1,5 +1,5 @@
+import { type Environment, given } from '../../environment.ts';
 import { ConfigError, shownText } from '../../errors.ts';
-import { type Environment, given } from '../profiles.ts';
 
 /** What signs a request. Never printed, at any log level. */
 export interface Credentials {
@@ -27,7 +27,7 @@ export interface Identity extends Provided {
   readonly isLasting?: boolean;
 }
 
-/** What a provider has to be configured by: see {@link provide}. */
+/** What a provider has to be configured by: see {@link resolveChain}. */
 export type Origin = 'environment' | 'profile' | 'webIdentity' | 'container' | 'instance';
 
 /** Gives credentials, and takes word that some were refused. */

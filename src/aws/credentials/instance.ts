@@ -1,9 +1,10 @@
 import { AwsError, ConfigError } from '../../errors.ts';
-import { persist } from '../call.ts';
-import { foreignCode, foreignText } from '../redact.ts';
-import type { Means } from './context.ts';
+import { parseFields, textOf } from '../../metadata/json.ts';
+import { retry } from '../call.ts';
+import { redactCode, redactText } from '../redact.ts';
+import type { ProviderContext } from './context.ts';
 import type { Identity } from './identity.ts';
-import { parseFields, readCredentials, textOf } from './json.ts';
+import { readCredentials } from './json.ts';
 
 const PATH = '/latest/meta-data/iam/security-credentials/';
 const PROFILE = 'AWS_EC2_INSTANCE_PROFILE_NAME';
@@ -17,11 +18,11 @@ const [TRIES, PAUSE_MS] = [3, 100];
  * @throws NoDataError where there is no instance metadata
  * @throws AwsError where EC2 could not assume the role, which it says with HTTP 200
  */
-export async function fromInstance(means: Means): Promise<Identity | undefined> {
-  const { environment, imds, profiles, clock, signal } = means;
+export async function fromInstance(context: ProviderContext): Promise<Identity | undefined> {
+  const { environment, imds, profiles, clock, signal } = context;
   if (environment[PROFILE]?.trim() === '') throw new ConfigError(PROFILE, 'is set but blank');
   const given = profiles.setting(PROFILE, 'ec2_instance_profile_name');
-  return persist(clock, signal, TRIES, PAUSE_MS, async () => {
+  return retry(clock, signal, TRIES, PAUSE_MS, async () => {
     const role = given ?? (await imds.get(PATH, signal))?.split('\n')[0]?.trim();
     if (!role) return undefined;
     if (!ROLE.test(role)) {
@@ -31,9 +32,9 @@ export async function fromInstance(means: Means): Promise<Identity | undefined> 
     }
     const body = await imds.get(PATH + encodeURIComponent(role), signal);
     const fields = parseFields(body ?? '');
-    const code = foreignCode(textOf(fields, 'Code'));
+    const code = redactCode(textOf(fields, 'Code'));
     if (code !== '' && code !== 'Success') {
-      const message = foreignText(textOf(fields, 'Message'));
+      const message = redactText(textOf(fields, 'Message'));
       throw new AwsError(code, `the instance role ${role}: ${code}${message && `: ${message}`}`);
     }
     const names = ['AccessKeyId', 'SecretAccessKey', 'Token', 'Expiration'] as const;

@@ -2,10 +2,11 @@ import type { ChildProcess } from 'node:child_process';
 import process from 'node:process';
 import type { Readable } from 'node:stream';
 import { AwsError, codeOf } from '../../errors.ts';
-import { foreignText } from '../redact.ts';
-import type { Means } from './context.ts';
+import { parseFields } from '../../metadata/json.ts';
+import { redactText } from '../redact.ts';
+import type { ProviderContext } from './context.ts';
 import type { Provided } from './identity.ts';
-import { parseFields, readCredentials } from './json.ts';
+import { readCredentials } from './json.ts';
 
 const TIMEOUT_MS = 60_000;
 const MAX_BYTES = 64 * 1024;
@@ -16,8 +17,8 @@ const DELICATE = /pass|secret|token|key|credential/i;
  * Credentials that a credential_process writes. A shell takes the command, as with most SDKs; neither
  * the command nor what it writes is ever shown, but for its last words on stderr.
  */
-export async function fromCommand(
-  { home, skew, clock }: Means,
+export async function fromProcess(
+  { home, skew, clock }: ProviderContext,
   command: string,
 ): Promise<Provided> {
   const { spawn } = await import('node:child_process');
@@ -87,6 +88,6 @@ function killGroup(child: ChildProcess): void {
 /** The last line of stderr, where it holds nothing delicate. */
 function lastWords(stderr: string): string {
   const line = stderr.trim().split('\n').at(-1) ?? '';
-  const words = DELICATE.test(line) ? '' : foreignText(line);
+  const words = DELICATE.test(line) ? '' : redactText(line);
   return words === '' ? '' : `: ${words}`;
 }

@@ -1,6 +1,6 @@
 import type { Clock } from '../../clock.ts';
 import { AwsError, ConfigError, ParseError } from '../../errors.ts';
-import { unlessAborted } from '../call.ts';
+import { abortable } from '../call.ts';
 import type { CredentialSource, Identity } from './identity.ts';
 
 export interface RefreshOptions {
@@ -118,7 +118,7 @@ export function createRefresh(options: RefreshOptions): CredentialSource {
       }
       running ??= refresh();
       try {
-        return await unlessAborted(running, signal, isMust ? undefined : old);
+        return await abortable(running, signal, isMust ? undefined : old);
       } catch (error) {
         throw signal.aborted ? (failed ?? error) : error;
       }

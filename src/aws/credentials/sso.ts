@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
+import { given } from '../../environment.ts';
 import { AwsError, ConfigError } from '../../errors.ts';
+import { type Fields, parseFields, textOf, within } from '../../metadata/json.ts';
 import { errorCode } from '../answer.ts';
-import { persist, silent } from '../call.ts';
+import { namingPeer, retry } from '../call.ts';
 import { configuredEndpoint, isRegion } from '../endpoint.ts';
 import { readText } from '../files.ts';
-import { given } from '../profiles.ts';
-import type { Means } from './context.ts';
+import type { ProviderContext } from './context.ts';
 import { type Provided, parseInstant } from './identity.ts';
-import { type Fields, parseFields, readCredentials, textOf, within } from './json.ts';
+import { readCredentials } from './json.ts';
 import type { Base } from './plan.ts';
 
 const TIMEOUT_MS = 5000;
@@ -18,10 +19,10 @@ const PAUSE_MS = 500;
  * its own renewal is single-use, and the user's CLI would lose it.
  */
 export async function fromSso(
-  means: Means,
+  context: ProviderContext,
   sso: Extract<Base, { kind: 'sso' }>,
 ): Promise<Provided> {
-  const { profiles, clock, signal, http, skew, endpoints, tries } = means;
+  const { profiles, clock, signal, http, skew, endpoints, tries } = context;
   const login = `run: aws sso login --profile ${profiles.name}`;
   if (!isRegion(sso.region)) throw new ConfigError('sso_region', 'expected a region');
   const file = profiles.path('sso', 'cache', `${digest('sha1', sso.tokenOf)}.json`);
@@ -38,9 +39,9 @@ export async function fromSso(
   url.pathname += 'federation/credentials';
   url.search = new URLSearchParams({ role_name: sso.role, account_id: sso.account }).toString();
   const headers = { 'x-amz-sso_bearer_token': accessToken };
-  return persist(clock, signal, tries, PAUSE_MS, async () => {
+  return retry(clock, signal, tries, PAUSE_MS, async () => {
     const request = { method: 'GET', url, headers, timeoutMs: TIMEOUT_MS, signal } as const;
-    const answer = await http.send(request).catch(silent(`SSO at ${url.origin}`));
+    const answer = await http.send(request).catch(namingPeer(`SSO at ${url.origin}`));
     const { status } = answer;
     const names = ['accessKeyId', 'secretAccessKey', 'sessionToken', 'expiration'] as const;
     const provided = readCredentials(within(parseFields(answer.body), 'roleCredentials'), names);
@@ -54,7 +55,10 @@ export async function fromSso(
 }
 
 /** Credentials that `aws login` left, as long as they are good. */
-export function fromLogin({ profiles, environment, skew }: Means, session: string): Provided {
+export function fromLogin(
+  { profiles, environment, skew }: ProviderContext,
+  session: string,
+): Provided {
   const login = `run: aws login --profile ${profiles.name}`;
   const name = `${digest('sha256', session)}.json`;
   const folder = given(environment, 'AWS_LOGIN_CACHE_DIRECTORY');

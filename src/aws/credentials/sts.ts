@@ -1,12 +1,12 @@
 import { AwsError, codeOf, NoDataError, shownText } from '../../errors.ts';
 import { element, errorCode } from '../answer.ts';
-import { call, persist, silent } from '../call.ts';
+import { call, namingPeer, retry } from '../call.ts';
 import { configuredEndpoint } from '../endpoint.ts';
 import { escaped } from '../escape.ts';
 import { readToken } from '../files.ts';
-import { foreignText } from '../redact.ts';
+import { redactText } from '../redact.ts';
 import type { Region } from '../region.ts';
-import type { Means } from './context.ts';
+import type { ProviderContext } from './context.ts';
 import { type Credentials, type Provided, parseInstant } from './identity.ts';
 import type { Role } from './plan.ts';
 
@@ -32,14 +32,18 @@ const REGION_OF_PARTITION: Readonly<Record<string, string>> = {
 };
 
 /** The credentials of a role, asked for with those of `by`. */
-export async function assumeRole(means: Means, role: Role, by: Credentials): Promise<Provided> {
-  const form = { ...roleForm('AssumeRole', role, means), ExternalId: role.externalId };
-  return ask(means, form, role.roleArn, by, credentialsOf);
+export async function assumeRole(
+  context: ProviderContext,
+  role: Role,
+  by: Credentials,
+): Promise<Provided> {
+  const form = { ...roleForm('AssumeRole', role, context), ExternalId: role.externalId };
+  return ask(context, form, role.roleArn, by, credentialsOf);
 }
 
 /** The credentials of a role, asked for with a token from a file that is read each time. */
 export async function assumeByToken(
-  means: Means,
+  context: ProviderContext,
   role: Role,
   tokenFile: string,
 ): Promise<Provided> {
@@ -47,10 +51,10 @@ export async function assumeByToken(
     const token = readToken(tokenFile).trim();
     if (token === '') throw new AwsError('TokenFile', `${tokenFile}: is empty`);
     const form = {
-      ...roleForm('AssumeRoleWithWebIdentity', role, means),
+      ...roleForm('AssumeRoleWithWebIdentity', role, context),
       WebIdentityToken: token,
     };
-    return ask(means, form, role.roleArn, undefined, credentialsOf);
+    return ask(context, form, role.roleArn, undefined, credentialsOf);
   };
   try {
     return await once();
@@ -62,31 +66,31 @@ export async function assumeByToken(
 }
 
 /** Whose credentials these are: an ARN. */
-export async function whoIs(means: Means, credentials: Credentials): Promise<string> {
+export async function whoIs(context: ProviderContext, credentials: Credentials): Promise<string> {
   const arnOf = (xml: string): string | undefined => element(xml, 'Arn') || undefined;
-  return ask(means, { Action: 'GetCallerIdentity' }, '', credentials, arnOf);
+  return ask(context, { Action: 'GetCallerIdentity' }, '', credentials, arnOf);
 }
 
 type Form = Readonly<Record<string, string | undefined>>;
 
-function roleForm(action: string, role: Role, means: Means): Form {
+function roleForm(action: string, role: Role, context: ProviderContext): Form {
   const { roleArn, sessionName, durationSeconds } = role;
   const seconds = Number(durationSeconds);
   const fits = /^\d+$/.test(durationSeconds ?? '') && seconds >= 900 && seconds <= 43_200;
   if (durationSeconds !== undefined && !fits) {
-    means.warn(`duration_seconds: got "${shownText(durationSeconds)}", expected 900 to 43200`);
+    context.warn(`duration_seconds: got "${shownText(durationSeconds)}", expected 900 to 43200`);
   }
   return {
     Action: action,
     RoleArn: roleArn,
-    RoleSessionName: sessionName ?? `cloudwatch-metrics-agent-${Math.round(means.startMs)}`,
+    RoleSessionName: sessionName ?? `cloudwatch-metrics-agent-${Math.round(context.startMs)}`,
     DurationSeconds: fits ? durationSeconds : undefined,
   };
 }
 
 /** This client's region, or the first of the role's partition. */
 async function regionFor(
-  { region }: Means,
+  { region }: ProviderContext,
   roleArn: string,
 ): Promise<Pick<Region, 'name' | 'isFips'>> {
   try {
@@ -100,23 +104,23 @@ async function regionFor(
 
 /** What `read` finds in the answer's XML. @throws AwsError where it is none of success, or finds nothing */
 async function ask<T>(
-  means: Means,
+  context: ProviderContext,
   form: Form,
   roleArn: string,
   credentials: Credentials | undefined,
   read: (xml: string) => T | undefined,
 ): Promise<T> {
-  const { name: region, isFips } = await regionFor(means, roleArn);
-  const url = configuredEndpoint('sts', region, isFips, means.endpoints);
+  const { name: region, isFips } = await regionFor(context, roleArn);
+  const url = configuredEndpoint('sts', region, isFips, context.endpoints);
   const pairs = Object.entries({ Version: '2011-06-15', ...form }).map(([key, value]) =>
     value === undefined ? '' : `&${key}=${escaped(value)}`,
   );
   const body = (): Buffer => Buffer.from(pairs.join('').slice(1));
-  const { signal, tries, clock } = means;
+  const { signal, tries, clock } = context;
   const rest = { headers: HEADERS, timeoutMs: TIMEOUT_MS, credentials, signal };
-  return persist(clock, signal, tries, PAUSE_MS, async () => {
+  return retry(clock, signal, tries, PAUSE_MS, async () => {
     const one = { service: 'sts', region, url, body, ...rest };
-    const answer = await call(means, one).catch(silent(`STS at ${url.origin}`));
+    const answer = await call(context, one).catch(namingPeer(`STS at ${url.origin}`));
     const found = answer.status === 200 ? read(answer.body) : undefined;
     if (found !== undefined) return found;
     if (answer.status === 200) {
@@ -124,7 +128,7 @@ async function ask<T>(
       throw new AwsError('UnexpectedAnswer', what, { again: true });
     }
     const code = errorCode(answer) || `HTTP ${answer.status}`;
-    const message = foreignText(element(answer.body, 'Message'), [
+    const message = redactText(element(answer.body, 'Message'), [
       credentials?.secretAccessKey,
       credentials?.sessionToken,
       form['WebIdentityToken'],

@@ -1,84 +1,225 @@
+// Over 200 lines: what a container may use, and what it uses, are held against one another here.
 import { NoDataError } from '../../errors.ts';
 import { countCpus } from '../../kernel/cpus.ts';
-import type { CpuLoad, QuotaPeriods } from '../../metrics/reading.ts';
-import { coresText, type Limit, type Limited, rescanned, taskLimit, tightest } from '../limits.ts';
+import { coresFit, utilization } from '../../metrics/cpu.ts';
+import { type Figures, type Meter, PLACES } from '../../metrics/figures.ts';
+import { coresText, knownLimit, RESCAN_MS, saidCores, taskLimit, tightest } from '../limits.ts';
 import type { Machine } from '../machine.ts';
-import { type GroupReaders, gauge, optional } from '../readers.ts';
-import type { Host, HostFile } from '../rootfs.ts';
-import { type Cgroups, isPlace, placeOf, type Resolved } from './hierarchy.ts';
+import { failureOf } from '../meters.ts';
+import { type RootFs, shown } from '../rootfs.ts';
+import { type Cgroups, isPath, pathOf } from './hierarchy.ts';
 import { type CpuLevel, cpuLevels } from './levels.ts';
-import type { ContainerOptions } from './source.ts';
+import type { ContainerOptions, ContainerPart, Limited } from './options.ts';
 
-const LIST_BYTES = 4096;
 const NANOSECONDS_A_USEC = 1000;
 
-/** Half of a container: its readers, and its words of the start line. */
-export interface ContainerPart {
-  readonly readers: GroupReaders;
-  describe(): string;
-}
-
-/** @throws NoDataError, ParseError where the container's CPU time cannot be read */
+/** @throws NoDataError where no folder counts the container's CPU time */
 export function openContainerCpu(
-  host: Host,
+  fs: RootFs,
   machine: Machine,
   cgroups: Cgroups,
   options: ContainerOptions,
 ): ContainerPart {
-  const { wanted, ownUse, excludeSelf, cpuBase } = options;
-  const place = placeOf(cgroups.cpu);
-  const accounting = place.version === 2 ? place : placeOf(cgroups.cpuacct);
-  const [own, ...parents] = cpuLevels(host, place, accounting);
+  const place = pathOf(cgroups.cpu);
+  const accounting = place.version === 2 ? place : pathOf(cgroups.cpuacct);
+  const [own, ...parents] = cpuLevels(fs, place, accounting);
   if (own === undefined) throw new NoDataError('no folder counts CPU time');
-  own.readUsage();
-  const cpuset = cpusetFile(host, cgroups.cpuset);
-
-  const scan = () => {
-    const online: Limit = { value: machine.countOnline(), from: 'online CPUs' };
-    const listed = countCpus(
-      cpuset === undefined ? '' : optional(() => cpuset.head(LIST_BYTES), ''),
-    );
-    const cores = tightest(
-      online,
-      { value: Number.isNaN(listed) ? online.value : listed, from: 'cpuset' },
-      { value: own.readLimit(), from: `quota of ${own.folder}` },
-      taskLimit(options.taskLimits?.cores),
-    );
-    const above = parents
-      .map((level) => ({ level, value: level.readLimit(), from: `quota of ${level.folder}` }))
-      .filter(({ value }) => value < online.value);
-    const quotas = [own, ...parents].filter((level) => Number.isFinite(level.readLimit()));
-    const loads: readonly [Limited<CpuLevel>, ...Limited<CpuLevel>[]] =
-      cpuBase === 'host' ? [{ level: own, ...online }] : [{ level: own, ...cores }, ...above];
-    return { loads, quotas };
-  };
-  const current = rescanned(scan);
-
-  const readCpu = (nowMs: number): CpuLoad[] => {
-    const ownNs = excludeSelf ? ownUse().cpuUsec * NANOSECONDS_A_USEC : 0;
-    return current(nowMs).loads.map(({ level, value }) => ({
-      cores: value,
-      counters: [{ key: level.folder, at: nowMs, nanoseconds: level.readUsage() - ownNs }],
-    }));
-  };
-  const readThrottling = (nowMs: number): QuotaPeriods[] => {
-    const { quotas } = current(nowMs);
-    if (quotas.length === 0) throw new NoDataError('no CPU quota at any visible level');
-    return quotas.map((level) => ({ key: level.folder, ...level.readPeriods() }));
-  };
+  const failure = failureOf(() => own.readUsageNs());
+  const limits = new CpuLimits(fs, machine, cgroups, own, parents, options);
   return {
-    readers: {
-      cpu: gauge(readCpu),
-      throttling: wanted.has('cpuThrottled') ? gauge(readThrottling) : undefined,
+    meters: {
+      cpu: new ContainerCpuMeter(limits, options),
+      throttling: options.wanted.has('cpuThrottled') ? new ThrottlingMeter(limits) : undefined,
     },
-    describe: () => `${coresText(tightest(...scan().loads))} cpu.dir=${own.folder}`,
+    describe: () => {
+      limits.rescan(0);
+      return `${coresText(tightest(...limits.loads))} cpu.dir=${shown(own.folder)}`;
+    },
+    ...(failure === undefined ? undefined : { failure }),
   };
 }
 
-function cpusetFile(host: Host, resolved: Resolved): HostFile | undefined {
-  if (!isPlace(resolved)) return undefined;
-  const [folder] = resolved.folders;
-  const names = ['cpuset.cpus.effective', 'cpuset.effective_cpus', 'cpuset.cpus'];
-  const name = names.find((file) => host.has(`${folder}/${file}`));
-  return name === undefined ? undefined : host.file(`${folder}/${name}`);
+/** What a container may use of CPU, at each level: read again every ten seconds. */
+class CpuLimits {
+  readonly #fs: RootFs;
+  readonly #machine: Machine;
+  readonly #cgroups: Cgroups;
+  readonly #parents: readonly CpuLevel[];
+  readonly #options: ContainerOptions;
+  readonly own: CpuLevel;
+  /** The container's own level first, with all that limits it; then limited levels above it. */
+  loads: readonly [Limited<CpuLevel>, ...Limited<CpuLevel>[]];
+  /** Levels that have a quota. */
+  quotas: readonly CpuLevel[] = [];
+  online = Number.NaN;
+  #scannedMs = Number.NEGATIVE_INFINITY;
+
+  constructor(
+    fs: RootFs,
+    machine: Machine,
+    cgroups: Cgroups,
+    own: CpuLevel,
+    parents: readonly CpuLevel[],
+    options: ContainerOptions,
+  ) {
+    this.#fs = fs;
+    this.#machine = machine;
+    this.#cgroups = cgroups;
+    this.own = own;
+    this.#parents = parents;
+    this.#options = options;
+    this.loads = [{ level: own, value: Number.POSITIVE_INFINITY, from: 'nothing' }];
+  }
+
+  /** Reads the limits anew when they are older than {@link RESCAN_MS}. */
+  refresh(nowMs: number): void {
+    if (nowMs - this.#scannedMs >= RESCAN_MS) this.rescan(nowMs);
+  }
+
+  rescan(nowMs: number): void {
+    const { own } = this;
+    const { cpuBase, taskLimits } = this.#options;
+    this.#scannedMs = nowMs;
+    this.online = this.#machine.countOnline();
+    const online = knownLimit(this.online, 'online CPUs');
+    const cores = tightest(
+      online,
+      this.#cpuset(),
+      { value: own.readLimit(), from: `quota of ${shown(own.folder)}` },
+      taskLimit(taskLimits?.cores),
+      saidCores(this.#options),
+    );
+    const limited = this.#parents.map((level) => ({
+      level,
+      value: level.readLimit(),
+      from: `quota of ${shown(level.folder)}`,
+    }));
+    const above = limited.filter(({ value }) => value < online.value);
+    this.quotas = [own, ...this.#parents].filter((level) => Number.isFinite(level.readLimit()));
+    this.loads =
+      cpuBase === 'host' ? [{ level: own, ...online }] : [{ level: own, ...cores }, ...above];
+  }
+
+  /** The CPUs of the nearest level that has a list; a list of a parent's holds below it, too. */
+  #cpuset(): { value: number; from: string } {
+    const { cpuset } = this.#cgroups;
+    const names = ['cpuset.cpus.effective', 'cpuset.effective_cpus', 'cpuset.cpus'];
+    for (const folder of isPath(cpuset) ? cpuset.folders : []) {
+      for (const name of names) {
+        const listed = countCpus(this.#fs.text(`${folder}/${name}`));
+        if (!Number.isNaN(listed)) return { value: listed, from: 'cpuset' };
+      }
+    }
+    // What the kernel applies to this process, where no file says so.
+    const status = this.#options.isOwn ? this.#fs.text('/proc/self/status') : '';
+    const [, allowed = ''] = /^Cpus_allowed_list:\s*(\S+)/m.exec(status) ?? [];
+    return knownLimit(countCpus(allowed), 'Cpus_allowed_list');
+  }
+}
+
+/** CPU time against the tightest limit: of all levels, the one whose share is the largest. */
+class ContainerCpuMeter implements Meter {
+  readonly #limits: CpuLimits;
+  readonly #options: ContainerOptions;
+  #atMs = Number.NaN;
+  #selfNs = Number.NaN;
+
+  constructor(limits: CpuLimits, options: ContainerOptions) {
+    this.#limits = limits;
+    this.#options = options;
+  }
+
+  measure(nowMs: number, figures: Figures): void {
+    const limits = this.#limits;
+    limits.refresh(nowMs);
+    const spanMs = nowMs - this.#atMs;
+    this.#atMs = nowMs;
+    this.#advance(spanMs);
+    const used = limits.own.cores;
+    if (Number.isNaN(used)) return;
+    let fullest = Number.NaN;
+    for (const load of limits.loads) {
+      const { cores } = load.level;
+      this.#checkPossible(cores, spanMs, load.level);
+      if (Number.isNaN(cores) || !Number.isFinite(load.value)) continue;
+      const share = utilization(cores, this.#limitOf(load, cores, nowMs), spanMs);
+      if (!(fullest >= share)) fullest = share;
+    }
+    figures[PLACES.cpuCores] = used;
+    if (Number.isNaN(fullest)) {
+      throw new NoDataError('no CPU limit is seen, and nothing says how many CPUs are online');
+    }
+    figures[PLACES.cpu] = fullest;
+  }
+
+  /** Reads all levels. Where one fails, none has a baseline: their spans would differ. */
+  #advance(spanMs: number): void {
+    const { loads, own } = this.#limits;
+    const lessNs = this.#selfGrown();
+    try {
+      for (const { level } of loads) level.advance(spanMs, lessNs);
+    } catch (error) {
+      for (const { level } of loads) level.usageNs = Number.NaN;
+      throw error;
+    }
+    if (own.usageNs === 0 && this.#options.isOwn) {
+      throw new NoDataError(`${shown(own.path)} stands at 0, though this process runs there`);
+    }
+  }
+
+  /** A limit may have been raised since it was read. */
+  #limitOf(load: Limited<CpuLevel>, cores: number, nowMs: number): number {
+    if (cores <= load.value) return load.value;
+    this.#limits.rescan(nowMs);
+    const again = this.#limits.loads.find(({ level }) => level === load.level);
+    return again?.value ?? load.value;
+  }
+
+  #checkPossible(cores: number, spanMs: number, level: CpuLevel): void {
+    const { online } = this.#limits;
+    if (coresFit(cores, spanMs, online)) return;
+    throw new NoDataError(
+      `${shown(level.path)} grew by ${Math.round(cores * 100) / 100} cores on ${online} CPUs, which cannot be`,
+    );
+  }
+
+  /** The agent's own CPU time since the last reading, where it is to be left out. */
+  #selfGrown(): number {
+    if (!this.#options.excludeSelf) return 0;
+    const before = this.#selfNs;
+    this.#selfNs = this.#options.selfUsage().cpuUsec * NANOSECONDS_A_USEC;
+    return this.#selfNs - before;
+  }
+}
+
+/** The share of throttled periods, of the level that throttles most: a parent's shows there only. */
+class ThrottlingMeter implements Meter {
+  readonly #limits: CpuLimits;
+
+  constructor(limits: CpuLimits) {
+    this.#limits = limits;
+  }
+
+  measure(nowMs: number, figures: Figures): void {
+    this.#limits.refresh(nowMs);
+    const { quotas } = this.#limits;
+    if (quotas.length === 0) throw new NoDataError('no CPU quota at any visible level');
+    let most = Number.NaN;
+    for (const level of quotas) {
+      const share = throttledShare(level);
+      if (!(most >= share)) most = share;
+    }
+    if (!Number.isNaN(most)) figures[PLACES.cpuThrottled] = most;
+  }
+}
+
+/** Percent of the periods since the last reading; NaN where there were none. */
+function throttledShare(level: CpuLevel): number {
+  const periods = level.readPeriods();
+  const throttled = level.readThrottled();
+  const grown = periods - level.periods;
+  const less = throttled - level.throttled;
+  level.periods = periods;
+  level.throttled = throttled;
+  return grown > 0 && less >= 0 ? Math.min(100, (100 * less) / grown) : Number.NaN;
 }

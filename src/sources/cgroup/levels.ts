@@ -1,34 +1,218 @@
+import { grownBy, keyedNumber } from '../../kernel/bytes.ts';
 import { parseByteLimit, parseCfsQuota, parseCpuMax } from '../../kernel/limits.ts';
-import { keyedNumber } from '../../kernel/text.ts';
+import { readKeyed, readLowDigits, readNumber } from '../files.ts';
+import { optional } from '../meters.ts';
 import type { MemoryMode } from '../options.ts';
-import { optional, readNumber } from '../readers.ts';
-import type { Host, HostFile } from '../rootfs.ts';
-import type { Place } from './hierarchy.ts';
+import type { RootFile, RootFs } from '../rootfs.ts';
+import type { ControllerPath } from './hierarchy.ts';
 
-const NUMBER_BYTES = 64;
 const CPU_STAT_BYTES = 512;
 /** About 2 kB on version 2 of recent kernels. */
 const MEMORY_STAT_BYTES = 8192;
 const NANOSECONDS_A_USEC = 1000;
+const NANOSECONDS_A_MS = 1e6;
+/** Counters are compared by their last 15 digits (`grownBy`). */
+const COUNTER_SPAN = 1e15;
 
 /** CPU at one folder of a hierarchy. */
-export interface CpuLevel {
+export class CpuLevel {
   readonly folder: string;
+  readonly #fs: RootFs;
+  readonly #version: 1 | 2;
+  readonly #stat: RootFile;
+  readonly #usage: RootFile;
+  /** Counters of the last reading; NaN before the first. */
+  usageNs: number = Number.NaN;
+  /** Cores in use between the two last readings; NaN where that cannot be told. */
+  cores: number = Number.NaN;
+  periods: number = Number.NaN;
+  throttled: number = Number.NaN;
+
+  /** @param counted where version 1 counts CPU time, which may be another hierarchy */
+  constructor(fs: RootFs, version: 1 | 2, folder: string, counted: string) {
+    this.folder = folder;
+    this.#fs = fs;
+    this.#version = version;
+    this.#stat = fs.file(`${folder}/cpu.stat`);
+    this.#usage = version === 2 ? this.#stat : fs.file(`${counted}/cpuacct.usage`);
+  }
+
+  /** The file that counts CPU time. */
+  get path(): string {
+    return this.#usage.path;
+  }
+
   /** Cores that the quota allows here; Infinity for none. */
-  readLimit(): number;
-  /** CPU time of all below, in ns since the folder was made. @throws NoDataError, ParseError */
-  readUsage(): number;
-  /** Periods of the quota, and those throttled. @throws NoDataError, ParseError */
-  readPeriods(): { periods: number; throttled: number };
+  readLimit(): number {
+    const text = (name: string): string => this.#fs.text(`${this.folder}/${name}`);
+    return this.#version === 2
+      ? parseCpuMax(text('cpu.max'))
+      : parseCfsQuota(text('cpu.cfs_quota_us'), text('cpu.cfs_period_us'));
+  }
+
+  /**
+   * CPU time of all below since the folder was made, in ns, modulo 10^15.
+   *
+   * @throws NoDataError, ParseError
+   */
+  readUsageNs(): number {
+    if (this.#version === 1) return readLowDigits(this.#fs, this.#usage);
+    const usec = readKeyed(this.#fs, this.#stat, CPU_STAT_BYTES, 'usage_usec ');
+    return (usec * NANOSECONDS_A_USEC) % COUNTER_SPAN;
+  }
+
+  /**
+   * Reads the CPU time anew and keeps what it grew by as {@link cores}: NaN after a first reading, or
+   * where the counter ran backwards (a restart).
+   *
+   * @param lessNs CPU time within the span that is not to be counted
+   * @throws NoDataError, ParseError
+   */
+  advance(spanMs: number, lessNs: number): void {
+    const before = this.usageNs;
+    this.cores = Number.NaN;
+    this.usageNs = Number.NaN;
+    this.usageNs = this.readUsageNs();
+    const grownNs = grownBy(before, this.usageNs) - lessNs;
+    if (spanMs > 0 && grownNs >= 0) this.cores = grownNs / (spanMs * NANOSECONDS_A_MS);
+  }
+
+  /** Periods of the quota since the folder was made. @throws NoDataError, ParseError */
+  readPeriods(): number {
+    return readKeyed(this.#fs, this.#stat, CPU_STAT_BYTES, 'nr_periods ');
+  }
+
+  /** Of these the throttled ones. @throws NoDataError, ParseError */
+  readThrottled(): number {
+    return readKeyed(this.#fs, this.#stat, CPU_STAT_BYTES, 'nr_throttled ');
+  }
 }
 
+/** What counts as reclaimable, and what as held, by the kernel's names in memory.stat. */
+interface MemoryWords {
+  readonly current: string;
+  readonly limit: string;
+  /** The page cache that can be had back at once: the first key that is there. */
+  readonly inactive: readonly string[];
+  /** All of the page cache (and slabs): the sum of these keys. */
+  readonly cached: readonly string[];
+  /** What cannot be given back: the sum of these keys, the first of which is always there. */
+  readonly held: readonly (readonly string[])[];
+}
+
+/** The keys that begin with total_ count what is below as well; very old kernels lack them. */
+const WORDS: Readonly<Record<1 | 2, MemoryWords>> = {
+  1: {
+    current: 'memory.usage_in_bytes',
+    limit: 'memory.limit_in_bytes',
+    inactive: ['total_inactive_file ', 'inactive_file '],
+    cached: ['total_cache '],
+    held: [
+      ['total_rss ', 'rss '],
+      ['total_shmem ', 'shmem '],
+    ],
+  },
+  2: {
+    current: 'memory.current',
+    limit: 'memory.max',
+    inactive: ['inactive_file '],
+    cached: ['file ', 'slab '],
+    held: [
+      ['anon '],
+      ['shmem '],
+      ['slab_unreclaimable '],
+      ['kernel_stack '],
+      ['pagetables '],
+      ['sock '],
+    ],
+  },
+};
+
 /** Memory at one folder of a hierarchy. */
-export interface MemoryLevel {
+export class MemoryLevel {
   readonly folder: string;
+  readonly #fs: RootFs;
+  readonly #version: 1 | 2;
+  readonly #mode: MemoryMode;
+  readonly #words: MemoryWords;
+  readonly #current: RootFile;
+  readonly #stat: RootFile;
+  readonly #kernel: RootFile;
+  /** memory.stat is not there (gVisor): then the page cache is in what is used. */
+  lacksStat: boolean = false;
+
+  constructor(fs: RootFs, version: 1 | 2, folder: string, mode: MemoryMode) {
+    this.folder = folder;
+    this.#fs = fs;
+    this.#version = version;
+    this.#mode = mode;
+    this.#words = WORDS[version];
+    this.#current = fs.file(`${folder}/${this.#words.current}`);
+    this.#stat = fs.file(`${folder}/memory.stat`);
+    this.#kernel = fs.file(`${folder}/memory.kmem.usage_in_bytes`);
+  }
+
   /** Bytes; Infinity for none, and for version 1's way of saying so it is at least the machine's. */
-  readLimit(): number;
+  readLimit(): number {
+    const own = parseByteLimit(this.#fs.text(`${this.folder}/${this.#words.limit}`));
+    if (this.#version === 2) return own;
+    // What the parents allow, though their folders may be hidden from here.
+    const end = this.#readStat();
+    const above = keyedNumber(this.#fs.buffer, end, 'hierarchical_memory_limit ');
+    return above > 0 ? Math.min(own, above) : own;
+  }
+
   /** Bytes in use. @throws NoDataError, ParseError */
-  readUsed(): number;
+  readUsed(): number {
+    const bytes = readNumber(this.#fs, this.#current);
+    if (this.#mode === 'usage' || this.lacksStat) return bytes;
+    const end = this.#readStat();
+    const words = this.#words;
+    const less =
+      this.#mode === 'workingset' ? this.#first(end, words.inactive) : this.#sum(end, words.cached);
+    return bytes > less ? bytes - less : 0;
+  }
+
+  /** Bytes that cannot be given back. @throws NoDataError, ParseError */
+  readHeld(): number {
+    const [[always = ''] = []] = this.#words.held;
+    let held = 0;
+    readKeyed(this.#fs, this.#stat, MEMORY_STAT_BYTES, this.#version === 2 ? always : 'rss ');
+    const end = this.#readStat();
+    for (const keys of this.#words.held) held += this.#first(end, keys);
+    if (this.#version === 1) held += optional(() => readNumber(this.#fs, this.#kernel), 0);
+    return held;
+  }
+
+  /** Looks again whether memory.stat is there. */
+  rescan(): void {
+    this.lacksStat = false;
+    this.#readStat();
+  }
+
+  /** How many bytes of memory.stat there are; 0 where it is not there. */
+  #readStat(): number {
+    const end = optional(() => this.#stat.head(MEMORY_STAT_BYTES), 0);
+    this.lacksStat = end === 0;
+    return end;
+  }
+
+  #first(end: number, keys: readonly string[]): number {
+    for (const key of keys) {
+      const value = keyedNumber(this.#fs.buffer, end, key);
+      if (!Number.isNaN(value)) return value;
+    }
+    return 0;
+  }
+
+  #sum(end: number, keys: readonly string[]): number {
+    let sum = 0;
+    for (const key of keys) {
+      const value = keyedNumber(this.#fs.buffer, end, key);
+      if (!Number.isNaN(value)) sum += value;
+    }
+    return sum;
+  }
 }
 
 /**
@@ -36,113 +220,16 @@ export interface MemoryLevel {
  *
  * @param accounting where version 1 counts CPU time, which may be another hierarchy
  */
-export function cpuLevels(host: Host, cpu: Place, accounting: Place): CpuLevel[] {
-  return cpu.folders.flatMap((folder, index) => {
-    if (cpu.version === 2) return [unifiedCpu(host, folder)];
+export function cpuLevels(fs: RootFs, cpu: ControllerPath, accounting: ControllerPath): CpuLevel[] {
+  return cpu.folders.flatMap((folder, depth) => {
+    if (cpu.version === 2) return [new CpuLevel(fs, 2, folder, folder)];
     // With hierarchies of other depths no parent can be matched with its counter.
     const isParallel = cpu.folders.length === accounting.folders.length;
-    const counted = isParallel || index === 0 ? accounting.folders[index] : undefined;
-    return counted === undefined ? [] : [legacyCpu(host, folder, counted)];
+    const counted = isParallel || depth === 0 ? accounting.folders[depth] : undefined;
+    return counted === undefined ? [] : [new CpuLevel(fs, 1, folder, counted)];
   });
 }
 
-export function memoryLevels(host: Host, place: Place, mode: MemoryMode): MemoryLevel[] {
-  const level = place.version === 2 ? unifiedMemory : legacyMemory;
-  return place.folders.map((folder) => level(host, folder, mode));
-}
-
-function unifiedCpu(host: Host, folder: string): CpuLevel {
-  const max = host.file(`${folder}/cpu.max`);
-  const stat = host.file(`${folder}/cpu.stat`);
-  return {
-    folder,
-    readLimit: () => optional(() => parseCpuMax(max.head(NUMBER_BYTES)), Number.POSITIVE_INFINITY),
-    readUsage: () =>
-      readNumber(stat, stat.head(CPU_STAT_BYTES), (text) => keyedNumber(text, 'usage_usec ')) *
-      NANOSECONDS_A_USEC,
-    readPeriods: () => readPeriods(stat),
-  };
-}
-
-function legacyCpu(host: Host, folder: string, counted: string): CpuLevel {
-  const quota = host.file(`${folder}/cpu.cfs_quota_us`);
-  const period = host.file(`${folder}/cpu.cfs_period_us`);
-  const stat = host.file(`${folder}/cpu.stat`);
-  const usage = host.file(`${counted}/cpuacct.usage`);
-  return {
-    folder,
-    readLimit: () =>
-      optional(
-        () => parseCfsQuota(quota.head(NUMBER_BYTES), period.head(NUMBER_BYTES)),
-        Number.POSITIVE_INFINITY,
-      ),
-    readUsage: () => readNumber(usage, usage.head(NUMBER_BYTES), Number.parseFloat),
-    readPeriods: () => readPeriods(stat),
-  };
-}
-
-function readPeriods(stat: HostFile): { periods: number; throttled: number } {
-  const text = stat.head(CPU_STAT_BYTES);
-  return {
-    periods: readNumber(stat, text, (lines) => keyedNumber(lines, 'nr_periods ')),
-    throttled: readNumber(stat, text, (lines) => keyedNumber(lines, 'nr_throttled ')),
-  };
-}
-
-function unifiedMemory(host: Host, folder: string, mode: MemoryMode): MemoryLevel {
-  const max = host.file(`${folder}/memory.max`);
-  const current = host.file(`${folder}/memory.current`);
-  const stat = host.file(`${folder}/memory.stat`);
-  return {
-    folder,
-    readLimit: () =>
-      optional(() => parseByteLimit(max.head(NUMBER_BYTES)), Number.POSITIVE_INFINITY),
-    readUsed: () => used(current, stat, mode, ['inactive_file '], ['file ', 'slab ']),
-  };
-}
-
-/** The keys that begin with total_ count what is below as well; very old kernels lack them. */
-function legacyMemory(host: Host, folder: string, mode: MemoryMode): MemoryLevel {
-  const limit = host.file(`${folder}/memory.limit_in_bytes`);
-  const usage = host.file(`${folder}/memory.usage_in_bytes`);
-  const stat = host.file(`${folder}/memory.stat`);
-  return {
-    folder,
-    // What the parents allow, though their folders may be hidden from here.
-    readLimit: () =>
-      Math.min(
-        optional(() => parseByteLimit(limit.head(NUMBER_BYTES)), Number.POSITIVE_INFINITY),
-        optional(
-          () => orInfinity(keyedNumber(stat.head(MEMORY_STAT_BYTES), 'hierarchical_memory_limit ')),
-          Number.POSITIVE_INFINITY,
-        ),
-      ),
-    readUsed: () =>
-      used(usage, stat, mode, ['total_inactive_file ', 'inactive_file '], ['total_cache ']),
-  };
-}
-
-/**
- * @param inactive the page cache that can be had back at once: the first key that is there
- * @param cached all of the page cache (and slabs): the sum of these keys
- */
-function used(
-  usage: HostFile,
-  stat: HostFile,
-  mode: MemoryMode,
-  inactive: readonly string[],
-  cached: readonly string[],
-): number {
-  const bytes = readNumber(usage, usage.head(NUMBER_BYTES), Number.parseFloat);
-  if (mode === 'usage') return bytes;
-  const text = stat.head(MEMORY_STAT_BYTES);
-  const values = (mode === 'workingset' ? inactive : cached).map((key) => keyedNumber(text, key));
-  const there = values.filter((value) => !Number.isNaN(value));
-  const [first = 0] = there;
-  const reclaimable = mode === 'workingset' ? first : there.reduce((sum, value) => sum + value, 0);
-  return Math.max(0, bytes - reclaimable);
-}
-
-function orInfinity(value: number): number {
-  return Number.isNaN(value) ? Number.POSITIVE_INFINITY : value;
+export function memoryLevels(fs: RootFs, place: ControllerPath, mode: MemoryMode): MemoryLevel[] {
+  return place.folders.map((folder) => new MemoryLevel(fs, place.version, folder, mode));
 }

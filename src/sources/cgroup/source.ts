@@ -1,52 +1,65 @@
-import { NoDataError, ParseError } from '../../errors.ts';
-import type { Source } from '../../metrics/reading.ts';
-import { RESCAN_MS, type TaskLimits } from '../limits.ts';
-import { openMachine } from '../machine.ts';
-import type { SourceOptions } from '../options.ts';
-import { commonReaders, type TroubleFiles, troubleReaders } from '../pressure.ts';
-import { optional, sourceOf } from '../readers.ts';
-import type { Host } from '../rootfs.ts';
-import { type ContainerPart, openContainerCpu } from './cpu.ts';
-import { type Cgroups, isPlace } from './hierarchy.ts';
+import { NoDataError } from '../../errors.ts';
+import type { Figures } from '../../metrics/figures.ts';
+import { commonMeters } from '../common.ts';
+import { RESCAN_MS } from '../limits.ts';
+import { Machine } from '../machine.ts';
+import { isAnswer, meter, optional, sourceOf } from '../meters.ts';
+import { type TroubleFiles, troubleMeters } from '../pressure.ts';
+import type { RootFs } from '../rootfs.ts';
+import type { Source } from '../source.ts';
+import { openContainerCpu } from './cpu.ts';
+import { type Cgroups, isPath } from './hierarchy.ts';
 import { openContainerMemory } from './memory.ts';
-
-export interface ContainerOptions extends SourceOptions {
-  /** How the scope is called: `container`, `task` (alone in it), or `cgroup`, a path that was named. */
-  readonly scope: 'container' | 'task' | 'cgroup';
-  readonly taskLimits?: TaskLimits;
-}
+import type { ContainerOptions, ContainerPart } from './options.ts';
 
 /**
  * One container by its control group: CPU as a share of the tightest limit, memory as the share of the
  * tightest limit, over all levels that are visible. When the process is moved to another group, the
- * source follows.
+ * source follows, with a baseline of its own.
  *
  * @param resolve where the folders are now
  * @throws NoDataError where neither CPU nor memory of the container can be read
  */
 export function openCgroupSource(
-  host: Host,
+  fs: RootFs,
   resolve: () => Cgroups,
   options: ContainerOptions,
 ): Source {
   let cgroups = resolve();
-  let inner = openContainer(host, cgroups, options);
-  let checkedMs: number | undefined;
+  let inner = openContainer(fs, cgroups, options);
+  let changesBefore = 0;
+  let scopeNumber = 0;
+  let checkedMs = Number.NaN;
+
+  const follow = (nowMs: number): void => {
+    checkedMs = nowMs;
+    const found = resolve();
+    if (foldersOf(found) === foldersOf(cgroups)) return;
+    const opened = optional(() => openContainer(fs, found, options), undefined);
+    if (opened === undefined) return;
+    cgroups = found;
+    changesBefore += inner.changes + 1;
+    scopeNumber += 1;
+    inner = opened;
+  };
+
   return {
     describe: () => inner.describe(),
-    read(nowMs) {
-      checkedMs ??= nowMs;
-      if (nowMs - checkedMs >= RESCAN_MS) {
-        checkedMs = nowMs;
-        const found = resolve();
-        if (foldersOf(found) !== foldersOf(cgroups)) {
-          inner = optional(() => openContainer(host, found, options), inner);
-          cgroups = found;
-        }
-      }
-      return inner.read(nowMs);
+    measure(nowMs: number, figures: Figures) {
+      if (Number.isNaN(checkedMs)) checkedMs = nowMs;
+      if (nowMs - checkedMs >= RESCAN_MS) follow(nowMs);
+      inner.measure(nowMs, figures);
     },
-    close: host.close,
+    get absent() {
+      return inner.absent;
+    },
+    get changes() {
+      return changesBefore + inner.changes;
+    },
+    get scopeNumber() {
+      return scopeNumber;
+    },
+    close: fs.close,
   };
 }
 
@@ -54,58 +67,63 @@ function foldersOf({ cpu, cpuacct, memory }: Cgroups): string {
   return JSON.stringify([cpu, cpuacct, memory]);
 }
 
-function openContainer(host: Host, cgroups: Cgroups, options: ContainerOptions): Source {
-  const machine = openMachine(host);
-  const cpu = part(() => openContainerCpu(host, machine, cgroups, options), 'cpu');
-  const memory = part(() => openContainerMemory(host, machine, cgroups, options), 'memory');
+function openContainer(fs: RootFs, cgroups: Cgroups, options: ContainerOptions): Source {
+  const machine = new Machine(fs);
+  const cpu = part(() => openContainerCpu(fs, machine, cgroups, options), 'cpu');
+  const memory = part(() => openContainerMemory(fs, machine, cgroups, options), 'memory');
   if (cpu.failure !== undefined && memory.failure !== undefined) {
     throw new NoDataError(`${cpu.failure}; ${memory.failure}`);
   }
-  const version = [cgroups.memory, cgroups.cpu].find(isPlace)?.version;
+  const version = [cgroups.memory, cgroups.cpu].find(isPath)?.version;
   return sourceOf(
     () =>
       [
         `scope=${options.scope} source=cgroup cgroup=v${version}`,
         cpu.describe(),
         memory.describe(),
-        `online=${machine.countOnline()}`,
+        `online=${onlineText(machine)}`,
       ].join(' '),
     {
-      ...cpu.readers,
-      ...memory.readers,
-      ...troubleReaders(host, troubleFiles(cgroups), options),
-      ...commonReaders(host, options),
+      ...cpu.meters,
+      ...memory.meters,
+      ...troubleMeters(fs, troubleFiles(cgroups), options),
+      ...commonMeters(fs, options),
     },
-    host.close,
+    fs.close,
   );
 }
 
-interface Part extends ContainerPart {
-  readonly failure?: string;
+/** How many CPUs are online, in words. */
+export function onlineText(machine: Machine): string {
+  const online = machine.countOnline();
+  return Number.isNaN(online) ? 'unknown' : `${online}`;
 }
 
 /** One half may be missing, as memory on kernels without its controller; never both. */
-function part(open: () => ContainerPart, name: 'cpu' | 'memory'): Part {
+function part(open: () => ContainerPart, name: 'cpu' | 'memory'): ContainerPart {
   try {
     return open();
   } catch (error) {
-    if (!(error instanceof NoDataError || error instanceof ParseError)) throw error;
-    const missing = error.message;
+    if (!isAnswer(error)) throw error;
+    const { message } = error;
+    const failing = meter(() => {
+      throw new NoDataError(message);
+    });
     return {
-      readers: { [name]: () => ({ missing }) },
-      describe: () => `${name}=none (${missing})`,
-      failure: missing,
+      meters: { [name]: failing },
+      describe: () => `${name}=none (${message})`,
+      failure: message,
     };
   }
 }
 
 /** Version 1 has no pressure files; its OOM counter came with Linux 4.13. */
 function troubleFiles({ cpu, memory }: Cgroups): TroubleFiles {
-  if (!isPlace(memory)) return {};
+  if (!isPath(memory)) return {};
   const [folder] = memory.folders;
   if (memory.version === 1) return { oomKills: `${folder}/memory.oom_control` };
   return {
-    ...(isPlace(cpu) ? { cpuPressure: `${cpu.folders[0]}/cpu.pressure` } : undefined),
+    ...(isPath(cpu) ? { cpuPressure: `${cpu.folders[0]}/cpu.pressure` } : undefined),
     memoryPressure: `${folder}/memory.pressure`,
     oomKills: `${folder}/memory.events`,
   };

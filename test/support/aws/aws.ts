@@ -40,7 +40,7 @@ export interface Scene {
   readonly homedir?: () => string;
 }
 
-export interface Stage {
+export interface Rig {
   readonly aws: Aws;
   readonly clock: Clock;
   readonly elsewhere: Elsewhere;
@@ -54,10 +54,10 @@ export interface Stage {
 }
 
 /** A whole AWS context in a home of its own, whose every request comes to one loopback server. */
-export async function stage(scene: Scene): Promise<Stage> {
+export async function rig(scene: Scene): Promise<Rig> {
   const { environment = {}, files = {}, replies = {}, clock = hurriedClock(NOW_MS) } = scene;
   const home = mkdtempSync(join(tmpdir(), 'aws-home-'));
-  const write: Stage['write'] = (more) => {
+  const write: Rig['write'] = (more) => {
     for (const [name, text] of Object.entries(more)) {
       const path = join(home, /^(?:config|credentials)$/.test(name) ? `.aws/${name}` : name);
       mkdirSync(dirname(path), { recursive: true });
@@ -121,14 +121,14 @@ export async function stage(scene: Scene): Promise<Stage> {
   };
 }
 
-/** Opens stages that last for one test of the file that calls this. */
-export function stages(environment: Scene['environment'] = {}): (scene: Scene) => Promise<Stage> {
-  const open: Stage[] = [];
+/** Opens rigs that last for one test of the file that calls this. */
+export function rigs(environment: Scene['environment'] = {}): (scene: Scene) => Promise<Rig> {
+  const open: Rig[] = [];
   afterEach(() => {
     for (const one of open.splice(0)) one.close();
   });
   return async (scene) => {
-    const made = await stage({ ...scene, environment: { ...environment, ...scene.environment } });
+    const made = await rig({ ...scene, environment: { ...environment, ...scene.environment } });
     open.push(made);
     return made;
   };

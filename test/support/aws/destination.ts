@@ -1,16 +1,16 @@
-import type { Place } from '../../../src/aws/aws.ts';
+import type { Destination } from '../../../src/aws/aws.ts';
 import type { Identity } from '../../../src/aws/credentials/identity.ts';
 import { createSkew } from '../../../src/aws/skew.ts';
 import { type Clock, systemClock } from '../../../src/clock.ts';
 import { createHttpClient } from '../../../src/net/http.ts';
 import { CREDENTIALS, REGION } from '../service/cloudwatch.ts';
 
-/** A place that is found already: an endpoint, the region and the keys of the loopback CloudWatch. */
-export function placeAt(
+/** A destination that is found already: its endpoint, the region and the keys of the loopback CloudWatch. */
+export function destinationAt(
   url: string,
   clock: Clock = systemClock(),
   who: Partial<Identity> = {},
-): Place {
+): Destination {
   const identity: Identity = { ...CREDENTIALS, provider: 'a test', isManaged: false, ...who };
   return {
     region: { name: REGION, isFips: false, from: 'a test' },

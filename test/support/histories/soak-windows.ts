@@ -8,7 +8,7 @@
  */
 import { readdirSync } from 'node:fs';
 import { Agent } from '../../../src/agent.ts';
-import type { Place } from '../../../src/aws/aws.ts';
+import type { Destination } from '../../../src/aws/aws.ts';
 import { createSkew } from '../../../src/aws/skew.ts';
 import { createPost } from '../../../src/cloudwatch/post.ts';
 import { CloudwatchSink } from '../../../src/delivery/sender.ts';
@@ -76,7 +76,7 @@ async function quiet(): Promise<void> {
 }
 
 const wire = createHttpClient();
-const place: Place = {
+const place: Destination = {
   region: { name: 'eu-west-1', isFips: false, from: 'a soak' },
   endpoint: new URL(url || 'https://monitoring.eu-west-1.amazonaws.com/'),
   credentials: {

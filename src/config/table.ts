@@ -1,0 +1,335 @@
+// Over 200 lines: the flag table is one thing, and every row is read beside the others.
+import { ENDPOINT_EXPECTED, isRegion, parseEndpoint } from '../aws/endpoint.ts';
+import type { Dimension } from '../cloudwatch/datum.ts';
+import {
+  isDimensionName,
+  isDimensionValue,
+  isNamespace,
+  MAX_DIMENSIONS,
+} from '../cloudwatch/limits.ts';
+import { shownUrl } from '../errors.ts';
+import { LEVELS, type Level } from '../log.ts';
+import { isToken, TOKENS } from '../metadata/dimensions.ts';
+import { CATALOG, namedMetrics } from '../metrics/catalog.ts';
+import type { Statistics } from '../metrics/metric.ts';
+import { CPU_BASES, type CpuBase, MEMORY_MODES, type MemoryMode } from '../sources/options.ts';
+import type { Scope } from '../sources/select.ts';
+import type { Flag, FlagTable, Switch } from './flags.ts';
+
+const LONGEST_PERIOD = 3600;
+const LEAST_INTERVAL = 0.1;
+const LONGEST_FLUSH = 600;
+export const MOST_DEFAULT_JITTER = 15;
+const MIB = 1024 * 1024;
+const SIZE_UNITS: Readonly<Record<string, number>> = { '': 1, K: 1024, M: MIB, G: 1024 * MIB };
+
+export const namespace: Flag<string> = {
+  name: 'namespace',
+  short: 'n',
+  value: 'NS',
+  fallback: 'required, except with --dry-run and --check',
+  meaning: 'CloudWatch namespace to publish to',
+  expected: '1 to 255 printable ASCII characters, not beginning with ":" or "AWS/"',
+  parse: (text) => (isNamespace(text) ? text : undefined),
+};
+
+export const service: Flag<string> = {
+  name: 'service',
+  short: 's',
+  aliases: ['service-name'],
+  value: 'NAME',
+  fallback: 'required, except with --dry-run and --check',
+  meaning: 'value of the dimension ServiceName',
+  expected: '1 to 1024 printable ASCII characters',
+  parse: (text) => (isDimensionValue(text) ? text : undefined),
+};
+
+export const period: Flag<number> = {
+  name: 'period',
+  short: 'p',
+  value: 'SECONDS',
+  fallback: '60',
+  meaning: 'publishing window; under 60 it is stored in high resolution',
+  expected: `a whole number of seconds from 1 to ${LONGEST_PERIOD}`,
+  parse: (text) => (/^\d+$/.test(text) ? within(Number(text), 1, LONGEST_PERIOD) : undefined),
+};
+
+export const interval: Flag<number> = {
+  name: 'interval',
+  value: 'SECONDS',
+  fallback: '0.9',
+  meaning: 'sampling interval',
+  expected: `a multiple of ${LEAST_INTERVAL} seconds, at least ${LEAST_INTERVAL}, at most the period`,
+  parse: (text) =>
+    /^\d*\.?\d0*$|^\d+\.\d0*$/.test(text)
+      ? within(Number(text), LEAST_INTERVAL, LONGEST_PERIOD)
+      : undefined,
+};
+
+export const dimension: Flag<Dimension> = {
+  name: 'dimension',
+  value: 'NAME=VALUE',
+  fallback: '',
+  meaning: `one more dimension, or NAME=@TOKEN; repeatable, at most ${MAX_DIMENSIONS} with ServiceName`,
+  expected:
+    'NAME=VALUE: a name of 1 to 255 and a value of 1 to 1024 printable ASCII characters, the name not beginning with ":"; or NAME=@TOKEN with one of ' +
+    TOKENS.join(', '),
+  parse: parseDimension,
+};
+
+export const statistics: Flag<Statistics> = {
+  name: 'statistics',
+  value: 'median|distribution',
+  fallback: 'median',
+  meaning: 'one median a window, or all values with their counts',
+  expected: 'median or distribution',
+  parse: (text) => (text === 'median' || text === 'distribution' ? text : undefined),
+};
+
+export const metrics: Flag<readonly string[]> = {
+  name: 'metrics',
+  value: 'LIST',
+  fallback: 'default: CPUUtilization,MemoryUtilization,MaxMemoryUtilization',
+  meaning: 'what to publish: names between commas, `default`, `all`, and `-Name` to leave one out',
+  expected: `names between commas, default, all, or -Name after one of them; names are ${CATALOG.map(({ name }) => name).join(', ')}`,
+  parse(text) {
+    const words = text.split(',').map((word) => word.trim());
+    return (namedMetrics(words, 'median')?.length ?? 0) > 0 ? words : undefined;
+  },
+};
+
+export const region: Flag<string> = {
+  name: 'region',
+  value: 'REGION',
+  fallback: 'AWS_REGION, AWS_DEFAULT_REGION, the profile’s, ECS’s, EC2’s',
+  meaning: 'AWS region to publish to',
+  expected: 'a region such as eu-west-1',
+  parse: (text) => (isRegion(text) ? text.toLowerCase() : undefined),
+};
+
+export const endpointUrl: Flag<URL> = {
+  name: 'endpoint-url',
+  value: 'URL',
+  fallback: 'AWS_ENDPOINT_URL_CLOUDWATCH, AWS_ENDPOINT_URL, the profile’s, the region’s own',
+  meaning: 'where CloudWatch answers',
+  expected: ENDPOINT_EXPECTED,
+  shown: shownUrl,
+  parse: parseEndpoint,
+};
+
+export const profile: Flag<string> = {
+  name: 'profile',
+  value: 'NAME',
+  fallback: 'AWS_PROFILE, default',
+  meaning: 'profile of the AWS config files; keys in the environment then do not count',
+  expected: 'the name of a profile',
+  parse: (text) => text || undefined,
+};
+
+export const caBundle: Flag<string> = {
+  name: 'ca-bundle',
+  value: 'FILE',
+  fallback: 'AWS_CA_BUNDLE, the profile’s, Node’s own',
+  meaning: 'certificates of the only authorities to trust, PEM',
+  expected: 'a file',
+  parse: (text) => text || undefined,
+};
+
+export const root: Flag<string> = {
+  name: 'root',
+  value: 'DIR',
+  fallback: '/',
+  meaning: 'read proc/ and sys/ below this folder (a host mounted into a container)',
+  expected: 'a folder',
+  parse: (text) => (text === '' ? undefined : text),
+};
+
+export const scope: Flag<Scope> = {
+  name: 'scope',
+  value: 'auto|host|container|task|cgroup:PATH',
+  fallback: 'auto; host with another --root',
+  meaning: 'what to measure',
+  expected: 'auto, host, container, task or cgroup:/PATH',
+  parse: parseScope,
+};
+
+export const memoryMode: Flag<MemoryMode> = {
+  name: 'memory-mode',
+  value: MEMORY_MODES.join('|'),
+  fallback: 'workingset',
+  meaning:
+    'memory in use as free, kubelet and docker stats reckon it, with all page cache, or without cache and slabs',
+  expected: MEMORY_MODES.join(', '),
+  parse: (text) => MEMORY_MODES.find((mode) => mode === text),
+};
+
+export const cpuBase: Flag<CpuBase> = {
+  name: 'cpu-base',
+  value: CPU_BASES.join('|'),
+  fallback: 'limit',
+  meaning: 'what is 100 % of CPU: the tightest limit, or all CPUs of the host',
+  expected: CPU_BASES.join(' or '),
+  parse: (text) => CPU_BASES.find((base) => base === text),
+};
+
+export const flushTimeout: Flag<number> = {
+  name: 'flush-timeout',
+  value: 'SECONDS',
+  fallback: '8',
+  meaning: 'longest stay after the first SIGTERM; Docker kills after 10',
+  expected: `a number of seconds from 1 to ${LONGEST_FLUSH}`,
+  parse: (text) =>
+    /^\d+(\.\d+)?$/.test(text) ? within(Number(text), 1, LONGEST_FLUSH) : undefined,
+};
+
+export const jitter: Flag<number> = {
+  name: 'jitter',
+  value: 'SECONDS',
+  fallback: `a quarter of the period, at most ${MOST_DEFAULT_JITTER}`,
+  meaning:
+    'publish at a random but fixed offset of up to this, so that a fleet does not come at once',
+  expected: 'a number of seconds from 0 to the period',
+  parse: (text) =>
+    /^\d+(\.\d+)?$/.test(text) ? within(Number(text), 0, LONGEST_PERIOD) : undefined,
+};
+
+export const buffer: Flag<number> = {
+  name: 'buffer',
+  value: 'SIZE',
+  fallback: '4MiB',
+  meaning: 'memory for windows that wait: two weeks of default minutes take 2.5 MiB',
+  expected: 'a size from 64KiB to 1GiB, such as 4MiB',
+  parse: (text) => within(parseSize(text), 64 * 1024, 1024 * MIB),
+};
+
+export const spool: Flag<string> = {
+  name: 'spool',
+  value: 'DIR',
+  fallback: 'none',
+  meaning: 'keep what waits in this folder too, over a crash or a restart',
+  expected: 'a folder',
+  parse: (text) => text || undefined,
+};
+
+export const spoolLimit: Flag<number> = {
+  name: 'spool-limit',
+  value: 'SIZE',
+  fallback: '64MiB',
+  meaning: 'the most that this process keeps in the spool',
+  expected: 'a size from 1MiB to 1GiB, such as 64MiB',
+  parse: (text) => within(parseSize(text), MIB, 1024 * MIB),
+};
+
+export const logLevel: Flag<Level> = {
+  name: 'log-level',
+  value: LEVELS.join('|'),
+  fallback: 'warn, info in a dry run',
+  meaning: 'how much is said on stderr',
+  expected: LEVELS.join(', '),
+  parse: (text) => LEVELS.find((level) => level === text),
+};
+
+export const logFormat: Flag<'text' | 'json'> = {
+  name: 'log-format',
+  value: 'text|json',
+  fallback: 'text',
+  meaning: 'form of the log, and of what a dry run shows',
+  expected: 'text or json',
+  parse: (text) => (text === 'text' || text === 'json' ? text : undefined),
+};
+
+export const dryRun: Switch = {
+  name: 'dry-run',
+  short: 'd',
+  aliases: ['dryrun'],
+  meaning: 'show what would be sent, send nothing; needs no credentials, region or network',
+};
+export const once: Switch = {
+  name: 'once',
+  meaning: 'measure one period from now, publish it as one window, exit',
+};
+export const compatFraction: Switch = {
+  name: 'compat-fraction',
+  meaning: 'publish 0 to 1 instead of 0 to 100, as cloudwatch_metrics_agent did',
+};
+export const excludeSelf: Switch = {
+  name: 'exclude-self',
+  meaning: 'take the agent’s own CPU time and memory out',
+};
+export const explain: Switch = {
+  name: 'explain',
+  meaning: 'say what would be measured, from which files, and why nothing else; then exit',
+};
+export const check: Switch = {
+  name: 'check',
+  meaning: 'look whether publishing would work and what is in its way, exit; with --explain, both',
+};
+export const checkPublish: Switch = {
+  name: 'check-publish',
+  meaning: '--check, and send one real datum named AgentCheck',
+};
+export const help: Switch = { name: 'help', short: 'h', meaning: 'this text', argumentOnly: true };
+export const version: Switch = { name: 'version', meaning: 'the version', argumentOnly: true };
+
+/** The one table that drives parsing, help, environment and the README. */
+export const FLAGS: FlagTable = {
+  flags: [
+    namespace,
+    service,
+    period,
+    interval,
+    dimension,
+    metrics,
+    statistics,
+    region,
+    endpointUrl,
+    profile,
+    caBundle,
+    root,
+    scope,
+    memoryMode,
+    cpuBase,
+    flushTimeout,
+    jitter,
+    buffer,
+    spool,
+    spoolLimit,
+    logLevel,
+    logFormat,
+  ],
+  switches: [
+    dryRun,
+    once,
+    explain,
+    check,
+    checkPublish,
+    excludeSelf,
+    compatFraction,
+    help,
+    version,
+  ],
+  pairs: [{ name: 'tags', target: dimension.name }],
+};
+
+function within(value: number, least: number, most: number): number | undefined {
+  return value >= least && value <= most ? value : undefined;
+}
+
+/** Bytes of `4MiB`, `4M` or `4194304`; NaN where it is no size. */
+export function parseSize(text: string): number {
+  const [, number, unit = ''] = /^(\d{1,12})(?:([KMG])i?B?)?$/.exec(text) ?? [];
+  return Number(number) * (SIZE_UNITS[unit] ?? Number.NaN);
+}
+
+function parseDimension(text: string): Dimension | undefined {
+  const at = text.indexOf('=');
+  const [Name, Value] = [text.slice(0, at), text.slice(at + 1)];
+  const isGood = at > 0 && isDimensionName(Name) && isDimensionValue(Value);
+  return isGood && (isToken(Value) || !Value.startsWith('@')) ? { Name, Value } : undefined;
+}
+
+function parseScope(text: string): Scope | undefined {
+  const [, cgroup] = /^cgroup:(\/.*)$/.exec(text) ?? [];
+  if (cgroup !== undefined) return cgroup.split('/').includes('..') ? undefined : { cgroup };
+  return (['auto', 'host', 'container', 'task'] as const).find((name) => name === text);
+}

@@ -1,0 +1,40 @@
+import { ParseError, reasonOf } from '../errors.ts';
+import { keyedNumber, lowDigitsAt, numberAt, skipBlanks } from '../kernel/bytes.ts';
+import type { RootFile, RootFs } from './rootfs.ts';
+
+/** A file of one number. */
+export const NUMBER_BYTES = 64;
+
+/** The number that a file holds. @throws NoDataError, ParseError */
+export function readNumber(fs: RootFs, file: RootFile): number {
+  const end = file.head(NUMBER_BYTES);
+  return checked(file, numberAt(fs.buffer, end, skipBlanks(fs.buffer, end, 0)));
+}
+
+/** The last digits of the counter that a file holds (`lowDigitsAt`). @throws NoDataError, ParseError */
+export function readLowDigits(fs: RootFs, file: RootFile): number {
+  const end = file.head(NUMBER_BYTES);
+  return checked(file, lowDigitsAt(fs.buffer, end, skipBlanks(fs.buffer, end, 0)));
+}
+
+/** The number behind a key in the first bytes of a file. @throws NoDataError, ParseError */
+export function readKeyed(fs: RootFs, file: RootFile, bytes: number, key: string): number {
+  const end = file.head(bytes);
+  return checked(file, keyedNumber(fs.buffer, end, key), key);
+}
+
+function checked(file: RootFile, value: number, key = ''): number {
+  if (!Number.isNaN(value)) return value;
+  const what = key === '' ? 'no number' : `no line "${key.trim()}" with a number`;
+  throw new ParseError(file.path, what);
+}
+
+/** Hands what was read to a parser. @throws ParseError naming the file */
+export function parsed<Value>(file: RootFile, parse: () => Value): Value {
+  try {
+    return parse();
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new ParseError(file.path, reasonOf(error), { cause: error });
+  }
+}

@@ -1,0 +1,224 @@
+// Over 200 lines: what is chosen, when it is asked again and what a change costs belong together.
+import { ConfigError, NoDataError } from '../errors.ts';
+import type { Figures } from '../metrics/figures.ts';
+import { commonMeters } from './common.ts';
+import { meter, sourceOf } from './meters.ts';
+import {
+  type Found,
+  isFound,
+  type Look,
+  opened,
+  type SelectOptions,
+  type Way,
+  waysTo,
+} from './select.ts';
+import type { Source } from './source.ts';
+
+/** A possible source, and what became of it. */
+export interface Candidate {
+  readonly name: string;
+  readonly isChosen: boolean;
+  /** Its description, or why it cannot be. */
+  readonly why: string;
+}
+
+/** What was chosen, with what was looked at. */
+interface Choice {
+  readonly key: string;
+  readonly why: string;
+  readonly isSettled: boolean;
+  readonly warning: string;
+  readonly source: Source;
+  readonly candidates: readonly Candidate[];
+}
+
+/** What is not settled is asked again after 1 s, 2 s, 4 s … */
+const FIRST_MS = 1000;
+const LONGEST_MS = 30_000;
+/** What is settled may change all the same. */
+const SETTLED_MS = 60_000;
+
+/**
+ * A source that looks again which one it should be: containers join late, metadata answers late, files
+ * can be read late. A better source takes over, with a baseline of its own.
+ *
+ * @throws ConfigError where a scope is forced that cannot be here
+ */
+export async function watchSource(options: SelectOptions): Promise<WatchedSource> {
+  const ways = waysTo(options);
+  return new WatchedSource(options, ways, await choose(options, ways, undefined));
+}
+
+export class WatchedSource implements Source {
+  readonly #options: SelectOptions;
+  readonly #ways: readonly Way[];
+  #choice: Choice;
+  #scopeNumber = 0;
+  #changesBefore = 0;
+  #delayMs = FIRST_MS;
+  #cancel: () => void = () => undefined;
+  #isClosed = false;
+  readonly #said = new Set<string>();
+  readonly #history: string[] = [];
+
+  constructor(options: SelectOptions, ways: readonly Way[], choice: Choice) {
+    this.#options = options;
+    this.#ways = ways;
+    this.#choice = choice;
+    this.#warn();
+    this.#schedule();
+  }
+
+  get candidates(): readonly Candidate[] {
+    return this.#choice.candidates;
+  }
+
+  /** The changes of scope so far, a line each. */
+  get history(): readonly string[] {
+    return this.#history;
+  }
+
+  get absent(): ReadonlyMap<string, string> {
+    return this.#choice.source.absent;
+  }
+
+  get changes(): number {
+    return this.#changesBefore + this.#choice.source.changes;
+  }
+
+  get scopeNumber(): number {
+    return this.#scopeNumber + this.#choice.source.scopeNumber;
+  }
+
+  describe(): string {
+    return this.#choice.source.describe();
+  }
+
+  measure(nowMs: number, figures: Figures): void {
+    this.#choice.source.measure(nowMs, figures);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#cancel();
+    this.#choice.source.close();
+    this.#options.fs.close();
+  }
+
+  #schedule(): void {
+    const isSettled = this.#choice.isSettled && this.#choice.source.absent.size === 0;
+    const delayMs = isSettled ? SETTLED_MS : this.#delayMs;
+    this.#delayMs = isSettled ? FIRST_MS : Math.min(this.#delayMs * 2, LONGEST_MS);
+    this.#cancel = this.#options.clock.after(delayMs, () => {
+      this.#lookAgain().then(() => {
+        if (!this.#isClosed) this.#schedule();
+      });
+    });
+  }
+
+  async #lookAgain(): Promise<void> {
+    const choice = await choose(this.#options, this.#ways, this.#choice);
+    if (this.#isClosed) {
+      if (choice.source !== this.#choice.source) choice.source.close();
+      return;
+    }
+    const before = this.#choice;
+    this.#choice = choice;
+    this.#warn();
+    if (choice.source === before.source) return;
+    this.#changesBefore += before.source.changes + 1;
+    this.#scopeNumber += before.source.scopeNumber + 1;
+    this.#delayMs = FIRST_MS;
+    const change = `the scope changes from ${before.key} to ${choice.key}: ${choice.why}`;
+    this.#history.push(change);
+    this.#options.warn(change);
+  }
+
+  #warn(): void {
+    const { warning } = this.#choice;
+    if (warning === '' || this.#said.has(warning)) return;
+    this.#said.add(warning);
+    this.#options.warn(warning);
+  }
+}
+
+/** The first way that leads to a source, or to something that must be waited for. */
+async function choose(
+  options: SelectOptions,
+  ways: readonly Way[],
+  before: Choice | undefined,
+): Promise<Choice> {
+  const { scope, tryAll = false, onTry } = options;
+  const candidates: Candidate[] = [];
+  let chosen: Omit<Choice, 'candidates'> | undefined;
+  for (const way of ways) {
+    const note = (why: string, isChosen = false): void => {
+      candidates.push({ name: way.name, isChosen, why });
+    };
+    if (!way.serves(scope)) {
+      note('not asked for');
+      continue;
+    }
+    if (chosen !== undefined && !tryAll) {
+      note('one before it was found');
+      continue;
+    }
+    onTry?.(way.name);
+    const look = await way.look();
+    const result = await choiceOf(options, look, before);
+    if (typeof result === 'string') note(result);
+    else if (chosen === undefined) {
+      chosen = result;
+      note(result.why, true);
+    } else {
+      note(`one before it was found; else ${result.why}`);
+      if (result.source !== before?.source) result.source.close();
+    }
+  }
+  if (chosen === undefined) throw notThere(options, candidates);
+  return { ...chosen, candidates };
+}
+
+/** A choice, or why there is none. What is chosen already stays as it is. */
+async function choiceOf(
+  options: SelectOptions,
+  look: Look,
+  before: Choice | undefined,
+): Promise<Omit<Choice, 'candidates'> | string> {
+  if (isFound(look)) return foundChoice(look, before);
+  if ('none' in look) return look.none;
+  const key = `nothing (${look.pending})`;
+  const source = before?.key === key ? before.source : waitingSource(options, look.pending);
+  return { key, why: look.pending, isSettled: false, warning: look.pending, source };
+}
+
+async function foundChoice(
+  found: Found,
+  before: Choice | undefined,
+): Promise<Omit<Choice, 'candidates'> | string> {
+  const { key, isSettled, warning = '' } = found;
+  const source = before?.key === key ? before.source : await opened(found);
+  if (typeof source === 'string') return source;
+  return { key, why: source.describe(), isSettled, warning, source };
+}
+
+/** Nothing is published rather than the figures of something else. */
+function waitingSource(options: SelectOptions, reason: string): Source {
+  return sourceOf(
+    () => `scope=none: ${reason}`,
+    {
+      'CPU and memory': meter(() => {
+        throw new NoDataError(reason);
+      }),
+      ...commonMeters(options.fs, options),
+    },
+    () => undefined,
+  );
+}
+
+function notThere({ scope }: SelectOptions, candidates: readonly Candidate[]): ConfigError {
+  const asked = typeof scope === 'string' ? scope : `cgroup:${scope.cgroup}`;
+  const looked = candidates.filter(({ why }) => why !== 'not asked for');
+  const reasons = looked.map(({ name, why }) => `${name}: ${why}`).join('; ');
+  return new ConfigError('--scope', `got ${asked}, which is not there: ${reasons}`);
+}
