@@ -48,7 +48,7 @@ export class Agent {
   #changes = 0;
   #scopeNumber = 0;
   #startedMs = 0;
-  #open: OpenWindow = { monoMs: 0, wallMs: 0, uptimeMs: 0, endMonoMs: 0 };
+  #open: OpenWindow = { monoMs: 0, wallMs: 0, uptimeMs: 0, endMonoMs: 0, isRest: false };
   #readMs = 0;
   #samples = 0;
   #cpu = Number.NaN;
@@ -79,6 +79,14 @@ export class Agent {
   stop(deadlineMs: number): Promise<Outcome> {
     this.#stopped ??= this.#finish(deadlineMs);
     return this.#stopped;
+  }
+
+  /** What is measured so far goes at once; what comes after it has a label of its own. */
+  hurry(): void {
+    this.#sampleUnlessFresh();
+    this.#closeWindow(false);
+    this.#openWindow(true);
+    this.#options.sink.hurry?.();
   }
 
   /** Takes a figure that no source reads, into the open window. */
@@ -151,12 +159,12 @@ export class Agent {
   }
 
   /** Windows end where the wall clock, as it is now, reaches a multiple of the period. */
-  #openWindow(): void {
+  #openWindow(isRest = false): void {
     const { aligned, clock, periodMs, uptimeMs } = this.#options;
     const [monoMs, wallMs] = [clock.monoMs(), clock.wallMs()];
     const leftMs = periodMs - (((wallMs % periodMs) + periodMs) % periodMs);
     const endMonoMs = aligned ? monoMs + leftMs : Number.POSITIVE_INFINITY;
-    this.#open = { monoMs, wallMs, uptimeMs: uptimeMs(), endMonoMs };
+    this.#open = { monoMs, wallMs, uptimeMs: uptimeMs(), endMonoMs, isRest };
   }
 
   /** @param isOver whether the period is */
@@ -169,9 +177,11 @@ export class Agent {
       log.debug('a window without samples, nothing to send');
       return;
     }
-    const startMs = this.#labels.take(this.#startWallMs(), aligned ? periodMs : 0);
+    const gridMs = this.#open.isRest ? SECOND_MS : periodMs;
+    const startMs = this.#labels.take(this.#startWallMs(), aligned ? gridMs : 0);
     const nowMs = clock.wallMs();
-    const endMs = isOver || (aligned && nowMs > startMs + periodMs) ? startMs + periodMs : nowMs;
+    const lastMs = this.#open.isRest ? nowMs : startMs + periodMs;
+    const endMs = isOver || (aligned && nowMs > lastMs) ? lastMs : nowMs;
     sink.accept({ startMs, endMs: Math.max(endMs, startMs), samples, data });
   }
 
@@ -191,11 +201,15 @@ export class Agent {
     return wallMs + stepMs;
   }
 
-  async #finish(deadlineMs: number): Promise<Outcome> {
-    const { clock, sink, source } = this.#options;
-    this.#cancelTick();
-    const ageMs = clock.monoMs() - this.#readMs;
+  #sampleUnlessFresh(): void {
+    const ageMs = this.#options.clock.monoMs() - this.#readMs;
     if (ageMs >= this.#leastSpanMs || this.#samples === 0) this.#sample();
+  }
+
+  async #finish(deadlineMs: number): Promise<Outcome> {
+    const { sink, source } = this.#options;
+    this.#cancelTick();
+    this.#sampleUnlessFresh();
     this.#closeWindow(false);
     source.close();
     return sink.flush(deadlineMs);
@@ -223,6 +237,8 @@ interface OpenWindow {
   readonly wallMs: number;
   readonly uptimeMs: number;
   readonly endMonoMs: number;
+  /** What is left of a period whose beginning has gone already: it is called by its own first second. */
+  readonly isRest: boolean;
 }
 
 /** The labels of windows: on the grid of the period, and none of them twice. */

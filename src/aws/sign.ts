@@ -7,10 +7,12 @@ export interface Signing {
   readonly credentials: Credentials;
   /** Wall-clock milliseconds by the service's clock. */
   readonly nowMs: number;
+  /** POST where nothing else is said. */
+  readonly method?: 'POST' | 'PUT';
 }
 
 /**
- * The headers of a POST with its Signature Version 4. Called anew for each attempt: a signature is
+ * The headers of a request with its Signature Version 4. Called anew for each attempt: a signature is
  * good for five minutes, and credentials may have changed. Everything is passed, always: aws4 fills
  * what is missing with defaults of its own.
  *
@@ -27,7 +29,7 @@ export function signedHeaders(
   const { accessKeyId, secretAccessKey, sessionToken } = signing.credentials;
   const signed = aws4.sign(
     {
-      method: 'POST',
+      method: signing.method ?? 'POST',
       host: url.host,
       path: url.pathname,
       service: signing.service,

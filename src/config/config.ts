@@ -36,6 +36,11 @@ export interface Config {
   readonly excludeSelf: boolean;
   readonly explain: boolean;
   readonly flushTimeoutMs: number;
+  /** With a job: from SIGTERM until the container is killed; undefined for what is usual here. */
+  readonly stopTimeoutMs: number | undefined;
+  readonly graceMs: number | undefined;
+  readonly receipt: table.ReceiptForm | undefined;
+  readonly report: string | undefined;
   /** The first offset of the publishing is drawn from 0 to this. */
   readonly jitterMs: number;
   readonly bufferBytes: number;
@@ -54,8 +59,15 @@ const SERVICE_DIMENSION = 'ServiceName';
 /** What the command line asks for. */
 export type Command = 'help' | 'version' | Config;
 
-/** @throws ConfigError naming the flag or variable, what came and what was expected */
-export function parseCommand(argv: readonly string[], environment: Environment): Command {
+/**
+ * @param isJob the agent runs a job
+ * @throws ConfigError naming the flag or variable, what came and what was expected
+ */
+export function parseCommand(
+  argv: readonly string[],
+  environment: Environment,
+  isJob = false,
+): Command {
   const settings = new Settings(table.FLAGS, argv, environment);
   // What the environment says wrong of it is said at once, what a profile says when that is read.
   gzipFrom((variable) => given(environment, variable));
@@ -97,7 +109,7 @@ export function parseCommand(argv: readonly string[], environment: Environment):
     intervalMs: Math.round(intervalSeconds * 1000),
     dryRun: isDryRun,
     once: settings.on(table.once),
-    metrics: chosenMetrics(settings, kind),
+    metrics: chosenMetrics(settings, kind, isJob),
     statistics: kind,
     compatFraction: settings.on(table.compatFraction),
     region: settings.one(table.region),
@@ -111,7 +123,7 @@ export function parseCommand(argv: readonly string[], environment: Environment):
     scope: settings.one(table.scope) ?? (rootPath === table.root.fallback ? 'auto' : 'host'),
     memoryMode: settings.one(table.memoryMode) ?? 'workingset',
     cpuBase: settings.one(table.cpuBase) ?? 'limit',
-    excludeSelf: settings.on(table.excludeSelf),
+    excludeSelf: settings.on(table.excludeSelf, isJob),
     explain: settings.on(table.explain),
     jitterMs: jitterSeconds * 1000,
     bufferBytes: settings.one(table.buffer) ?? table.parseSize(table.buffer.fallback),
@@ -119,15 +131,23 @@ export function parseCommand(argv: readonly string[], environment: Environment):
     spoolLimitBytes: settings.one(table.spoolLimit) ?? table.parseSize(table.spoolLimit.fallback),
     flushTimeoutMs:
       (settings.one(table.flushTimeout) ?? Number(table.flushTimeout.fallback)) * 1000,
+    stopTimeoutMs: milliseconds(settings.one(table.stopTimeout)),
+    graceMs: milliseconds(settings.one(table.grace)),
+    receipt: settings.one(table.receipt),
+    report: settings.one(table.report),
     logLevel: settings.one(table.logLevel) ?? (isDryRun ? 'info' : 'warn'),
     logFormat: settings.one(table.logFormat) ?? 'text',
   };
 }
 
+function milliseconds(seconds: number | undefined): number | undefined {
+  return seconds === undefined ? undefined : seconds * 1000;
+}
+
 /** @throws ConfigError where nothing is left, as `default` holds less in a distribution */
-function chosenMetrics(settings: Settings, kind: Statistics): readonly Metric[] {
+function chosenMetrics(settings: Settings, kind: Statistics, isJob: boolean): readonly Metric[] {
   const words = settings.one(table.metrics) ?? ['default'];
-  const chosen = namedMetrics(words, kind) ?? [];
+  const chosen = namedMetrics(words, kind, isJob) ?? [];
   if (chosen.length > 0) return chosen;
   const problem = `got "${words.join(',')}", which leaves nothing of --statistics ${kind}`;
   throw new ConfigError(settings.origin(table.metrics), problem);

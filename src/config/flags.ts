@@ -95,11 +95,14 @@ export class Settings {
     return texts.map((text) => parsed(flag, { origin: twin.origin, text }));
   }
 
-  /** @throws ConfigError where the value is none of true, false, 1 and 0 */
-  on(flag: Switch): boolean {
+  /**
+   * @param otherwise what holds where nothing is given
+   * @throws ConfigError where the value is none of true, false, 1 and 0
+   */
+  on(flag: Switch, otherwise = false): boolean {
     const given = this.#arguments.get(flag.name)?.at(-1);
     const twin = flag.argumentOnly === true ? undefined : this.#variable(twinOf(flag.name));
-    const { origin, text } = given ?? twin ?? { origin: '', text: 'false' };
+    const { origin, text } = given ?? twin ?? { origin: '', text: String(otherwise) };
     if (TRUE.includes(text)) return true;
     if (FALSE.includes(text)) return false;
     throw new ConfigError(origin, `got "${text}", expected true, false, 1 or 0`);

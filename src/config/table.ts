@@ -238,6 +238,55 @@ export const logFormat: Flag<'text' | 'json'> = {
   parse: (text) => (text === 'text' || text === 'json' ? text : undefined),
 };
 
+/** What a run says of itself at its end: how, or the file for the JSON line. */
+export type ReceiptForm = 'json' | 'text' | 'none' | { readonly file: string };
+
+export const receipt: Flag<ReceiptForm> = {
+  name: 'receipt',
+  value: 'json|text|none|FILE',
+  fallback: 'none; with a job json, text where stderr is a terminal',
+  meaning: 'say at the end of the run what it took and what would do, on stderr or in a file',
+  expected: 'json, text, none or a file, which has a slash or a dot in its name',
+  parse: (text) => {
+    if (text === 'json' || text === 'text' || text === 'none') return text;
+    return /[/.]/.test(text) ? { file: text } : undefined;
+  },
+};
+
+export const report: Flag<string> = {
+  name: 'report',
+  value: 'FILE.html|FILE.json|s3://BUCKET/KEY',
+  fallback: 'none',
+  meaning: 'the run as one page, or as JSON, written at its end',
+  expected: 'a name that ends in .html or .json, in a folder or as s3://BUCKET/KEY',
+  parse: (text) => {
+    if (text.startsWith('s3://')) {
+      return /^s3:\/\/[a-z0-9][a-z0-9.-]+[a-z0-9]\/.+\.(?:html|json)$/.test(text)
+        ? text
+        : undefined;
+    }
+    return /\.(?:html|json)$/.test(text) ? text : undefined;
+  },
+};
+
+export const stopTimeout: Flag<number> = {
+  name: 'stop-timeout',
+  value: 'SECONDS',
+  fallback: '10; 30 on ECS and Batch',
+  meaning: 'with a job: when the container is killed after SIGTERM',
+  expected: `a number of seconds from 1 to ${LONGEST_FLUSH}`,
+  parse: seconds,
+};
+
+export const grace: Flag<number> = {
+  name: 'grace',
+  value: 'SECONDS',
+  fallback: 'off',
+  meaning: 'with a job: kill it so long after SIGTERM',
+  expected: `a number of seconds from 1 to ${LONGEST_FLUSH}`,
+  parse: seconds,
+};
+
 export const dryRun: Switch = {
   name: 'dry-run',
   short: 'd',
@@ -290,6 +339,10 @@ export const FLAGS: FlagTable = {
     memoryMode,
     cpuBase,
     flushTimeout,
+    stopTimeout,
+    grace,
+    receipt,
+    report,
     jitter,
     buffer,
     spool,
@@ -310,6 +363,10 @@ export const FLAGS: FlagTable = {
   ],
   pairs: [{ name: 'tags', target: dimension.name }],
 };
+
+function seconds(text: string): number | undefined {
+  return /^\d+(\.\d+)?$/.test(text) ? within(Number(text), 1, LONGEST_FLUSH) : undefined;
+}
 
 function within(value: number, least: number, most: number): number | undefined {
   return value >= least && value <= most ? value : undefined;

@@ -141,6 +141,11 @@ export class Delivery {
     }
   }
 
+  /** What waits is to go now. */
+  hurry(nowMs: number): void {
+    this.#pace.soon(nowMs);
+  }
+
   /** All that waits is to go now, until a deadline. */
   flush(nowMs: number, deadlineMs: number): void {
     this.#deadlineMs = deadlineMs;

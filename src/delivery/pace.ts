@@ -94,6 +94,10 @@ export class Pace {
   }
 
   /** Nothing is waited for any more. */
+  soon(nowMs: number): void {
+    this.#atMs = Math.min(this.#atMs, nowMs);
+  }
+
   hurry(nowMs: number): void {
     this.#isHurried = true;
     this.#failures = 0;

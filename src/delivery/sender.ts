@@ -102,6 +102,11 @@ export class CloudwatchSink implements Sink {
     this.#wake();
   }
 
+  hurry(): void {
+    this.#delivery.hurry(this.#options.clock.monoMs());
+    this.#wake();
+  }
+
   async flush(deadlineMs: number): Promise<Outcome> {
     const { clock } = this.#options;
     const lostBefore = this.#tally.total.lost;

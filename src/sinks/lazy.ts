@@ -13,11 +13,13 @@ export function lateSink(load: () => Promise<Sink>, clock: Clock): Sink {
   const early: ClosedWindow[] = [];
   let lost = 0;
   let loaded: Sink | undefined;
+  let isHurried = false;
   const loading = new Promise<void>((resolve) => {
     clock.after(0, resolve);
   }).then(async () => {
     loaded = await load();
     for (const window of early.splice(0)) loaded.accept(window);
+    if (isHurried) loaded.hurry?.();
     return loaded;
   });
 
@@ -40,6 +42,10 @@ export function lateSink(load: () => Promise<Sink>, clock: Clock): Sink {
           resolve(sink.flush(deadlineMs));
         }, reject);
       }),
+    hurry() {
+      isHurried = true;
+      loaded?.hurry?.();
+    },
     status: () => loaded?.status() ?? { windowsWaiting: early.length, windowsLost: lost },
   };
 }

@@ -22,6 +22,8 @@ export interface Sink {
    * It does not reject.
    */
   flush(deadlineMs: number): Promise<Outcome>;
+  /** What waits goes now, and the sink goes on; one that does not wait has no use for it. */
+  hurry?(): void;
   /** What it did so far, for the status line. */
   status(): Fields;
 }

@@ -38,6 +38,8 @@ export interface SelectOptions extends SourceOptions {
   /** The task metadata endpoint, where the environment names one. */
   readonly metadata: () => Promise<TaskMetadata | undefined>;
   readonly warn: (message: string) => void;
+  /** The agent has started a job here, so it is not alone. */
+  readonly isBesideJob?: boolean;
   /** Looks at those as well that come after the one that is chosen. */
   readonly tryAll?: boolean;
   /** Called before a way is tried, so that what it reads can be told apart. */
@@ -211,7 +213,8 @@ function userOf({ own }: SelectOptions): { readonly user: string } {
 /** The only container of its task: then the job is in it, or is yet to come. */
 function lookAtOwnTask(options: SelectOptions, taskLimits: TaskLimits): Look {
   const { fs, own } = options;
-  const alone = own !== undefined && isAlone(fs, ownFolder(ownCgroups(fs)), own.pid);
+  const isLonely = own !== undefined && options.isBesideJob !== true;
+  const alone = isLonely && isAlone(fs, ownFolder(ownCgroups(fs)), own.pid);
   return {
     key: 'task, which is the own container',
     isSettled: !alone,
@@ -267,7 +270,7 @@ function lookAtContainer(options: SelectOptions): Look {
     return { pending: `there is no group ${shown(forcedPath)} yet (${shown(folder)})` };
   }
   const isOwn = own !== undefined && forcedPath === undefined;
-  const alone = isOwn && isAlone(fs, folder, own.pid);
+  const alone = isOwn && options.isBesideJob !== true && isAlone(fs, folder, own.pid);
   return {
     key: forcedPath === undefined ? 'container' : `cgroup ${shown(forcedPath)}`,
     isSettled: !alone,

@@ -5,7 +5,7 @@ import { type Mount, parseMounts } from '../../kernel/mountinfo.ts';
 import { containerDepth, namesOf } from './names.ts';
 
 /** The controllers whose files are read. */
-export type Controller = 'cpu' | 'cpuacct' | 'cpuset' | 'memory';
+export type Controller = 'cpu' | 'cpuacct' | 'cpuset' | 'memory' | 'blkio';
 
 /** The kernel's PATH_MAX. All parents of a longer one would take its square in memory. */
 const LONGEST_PATH = 4096;
@@ -29,6 +29,7 @@ export interface Cgroups {
   readonly cpuacct: Resolved;
   readonly cpuset: Resolved;
   readonly memory: Resolved;
+  readonly blkio: Resolved;
   /** Some controller shows only a part of its hierarchy, as in a container. */
   readonly isPartial: boolean;
   /** Where the hierarchies usually are, nothing but the own group is mounted. */
@@ -57,12 +58,14 @@ const FILES: Readonly<Record<1 | 2, Readonly<Record<Controller, readonly string[
     cpuacct: ['cpuacct.usage'],
     cpuset: ['cpuset.effective_cpus', 'cpuset.cpus'],
     memory: ['memory.usage_in_bytes'],
+    blkio: ['blkio.throttle.io_service_bytes'],
   },
   2: {
     cpu: ['cpu.stat'],
     cpuacct: ['cpu.stat'],
     cpuset: ['cpuset.cpus.effective'],
     memory: ['memory.current'],
+    blkio: ['io.stat'],
   },
 };
 
@@ -91,6 +94,7 @@ export function resolveCgroups(texts: CgroupTexts): Cgroups {
     cpuacct: resolve('cpuacct'),
     cpuset: resolve('cpuset'),
     memory: resolve('memory'),
+    blkio: resolve('blkio'),
     isPartial: mounts.some(({ root }) => root !== '/'),
     isOwnMounted: mounts.some(
       (mount) =>

@@ -1,0 +1,89 @@
+import type { Clock } from '../clock.ts';
+import type { Figures } from '../metrics/figures.ts';
+import type { Totals } from './facts.ts';
+import { Folds } from './folds.ts';
+import { Tally, type Tallied } from './tally.ts';
+
+/** What a run is watched by, beside its samples. Nothing of it throws. */
+export interface Watched {
+  readonly read: () => Totals;
+  /** The kernel's own peak of memory. */
+  readonly peakBytes: () => number;
+  /** The largest processes, until time is over. */
+  readonly largest: (isTimeOver: () => boolean) => readonly LargeProcess[];
+}
+
+export interface LargeProcess {
+  readonly name: string;
+  readonly bytes: number;
+}
+
+/** A look at all processes costs 5 ms where there are 500. */
+const LARGEST_EVERY_MS = 1000;
+const LARGEST_MOST_MS = 5;
+const PEAK_EVERY_MS = 1000;
+
+/** Keeps what the receipt and the report say of a run, in a constant amount of memory. */
+export class Recorder {
+  readonly #watched: Watched;
+  readonly #clock: Clock;
+  readonly #tally = new Tally();
+  readonly folds: Folds;
+  readonly #first: Totals;
+  #largest: readonly LargeProcess[] = [];
+  #largestMs = Number.NEGATIVE_INFINITY;
+  #peak = { value: Number.NaN, atMs: Number.NaN };
+  #peakMs = Number.NEGATIVE_INFINITY;
+
+  /** @param startMs wall-clock milliseconds of the run's beginning */
+  constructor(watched: Watched, clock: Clock, startMs: number) {
+    this.#watched = watched;
+    this.#clock = clock;
+    this.folds = new Folds(startMs);
+    this.#first = watched.read();
+  }
+
+  readonly add = (figures: Figures, wallMs: number): void => {
+    const nowMs = this.#clock.monoMs();
+    this.folds.add(figures, wallMs);
+    const isPeak = this.#tally.add(figures, wallMs);
+    if (isPeak && nowMs - this.#largestMs >= LARGEST_EVERY_MS) {
+      this.#largestMs = nowMs;
+      const isTimeOver = (): boolean => this.#clock.monoMs() - nowMs > LARGEST_MOST_MS;
+      this.#largest = this.#watched.largest(isTimeOver);
+    }
+    if (nowMs - this.#peakMs >= PEAK_EVERY_MS) this.#lookAtPeak(nowMs, wallMs);
+  };
+
+  /** All of it, at the end. */
+  result(): {
+    readonly tallied: Tallied;
+    readonly totals: Totals;
+    readonly largest: readonly LargeProcess[];
+    readonly kernelPeak: { readonly value: number; readonly atMs: number };
+  } {
+    this.#lookAtPeak(this.#clock.monoMs(), this.#clock.wallMs());
+    const [first, last] = [this.#first, this.#watched.read()];
+    return {
+      tallied: this.#tally.result,
+      totals: {
+        cpuSeconds: last.cpuSeconds - first.cpuSeconds,
+        periods: last.periods - first.periods,
+        throttled: last.throttled - first.throttled,
+        oomKills: last.oomKills - first.oomKills,
+        blockRead: last.blockRead - first.blockRead,
+        blockWritten: last.blockWritten - first.blockWritten,
+        networkReceived: last.networkReceived - first.networkReceived,
+        networkTransmitted: last.networkTransmitted - first.networkTransmitted,
+      },
+      largest: this.#largest,
+      kernelPeak: this.#peak,
+    };
+  }
+
+  #lookAtPeak(nowMs: number, wallMs: number): void {
+    this.#peakMs = nowMs;
+    const value = this.#watched.peakBytes();
+    if (!Number.isNaN(value) && value !== this.#peak.value) this.#peak = { value, atMs: wallMs };
+  }
+}

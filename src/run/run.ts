@@ -1,0 +1,180 @@
+import { readFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import type { Clock } from '../clock.ts';
+import type { Environment } from '../environment.ts';
+import { codeOf, reasonOf } from '../errors.ts';
+import { type StopTimes, stayUntil, usualStopMs } from './deadline.ts';
+import { intrusions, jobEnvironment } from './environment.ts';
+import { type Job, type JobEnd, startJob } from './job.ts';
+import { FORWARDED, type Forwarded, isToldByParent, isToldByTerminal, stateOf } from './signals.ts';
+
+/** This process, as a parameter. */
+export interface Self {
+  readonly pid: number;
+  readonly ppid: number;
+  readonly isTerminal: boolean;
+  on(signal: string, listener: () => void): void;
+  off(signal: string): void;
+  /** Ends or stops this very process. */
+  raise(signal: string): void;
+  exit(code: number): void;
+}
+
+/** All of a run that is known when it is over. */
+export interface RunEnd extends JobEnd {
+  /** The signal that ended it is one that somebody sent to us. */
+  readonly wasAsked: boolean;
+  /** Wall-clock milliseconds. */
+  readonly startedWallMs: number;
+  readonly durationMs: number;
+}
+
+/** What the agent does beside the job. */
+export interface Beside {
+  /** What is measured so far goes now: somebody has asked the job to stop. */
+  hurry(): void;
+  /** The last window, the receipt, the report. @param deadlineMs monotonic */
+  finish(end: RunEnd, deadlineMs: number): Promise<void>;
+}
+
+export interface RunSettings extends StopTimes {
+  /** From SIGTERM until the job is killed; undefined for never. */
+  readonly graceMs: number | undefined;
+}
+
+export interface RunOptions {
+  readonly command: readonly string[];
+  readonly environment: Environment;
+  readonly self: Self;
+  readonly clock: Clock;
+  /** A line of ours about what is wrong. */
+  readonly warn: (message: string) => void;
+  /** Loads the agent; called when the job has been started. What it throws costs the figures alone. */
+  readonly begin: (setUp: (settings: RunSettings) => void) => Promise<Beside>;
+  /** When there is no agent, or it fails: the receipt all the same. */
+  readonly finishAlone: (end: RunEnd) => Promise<void>;
+}
+
+/** Node's own default where nothing was parsed. */
+const FLUSH_MS = 8000;
+/** A job that stops does so at once, or has a reason not to. */
+const STOP_LOOKS = [20, 100, 500];
+const SIGINT = 'SIGINT';
+
+/** Starts the job, passes on what comes for it, and ends as it did. It does not return. */
+export async function runJob(options: RunOptions): Promise<void> {
+  const { command, environment, clock, self } = options;
+  let asked: number | undefined;
+  let settings: RunSettings = {
+    stopTimeoutMs: usualStopMs(environment),
+    flushTimeoutMs: FLUSH_MS,
+    graceMs: undefined,
+  };
+  let beside: Beside | undefined;
+  const told = new Set<string>();
+  const isParentTelling = isToldByParent(procText(`/proc/${self.ppid}/cmdline`), environment);
+
+  const onSignal = (signal: Forwarded): void => {
+    told.add(signal);
+    const isTold = isParentTelling || isToldByTerminal(signal, procText('/proc/self/stat'));
+    if (!isTold) job.kill(signal);
+    if (signal === 'SIGTSTP') stopWith(job, options);
+    if (signal !== 'SIGTERM' || asked !== undefined) return;
+    asked = clock.monoMs();
+    grace();
+    beside?.hurry();
+  };
+  const grace = (): void => {
+    const { graceMs } = settings;
+    if (asked === undefined || graceMs === undefined) return;
+    clock.after(Math.max(0, asked + graceMs - clock.monoMs()), () => {
+      told.add('SIGKILL');
+      job.kill('SIGKILL');
+    });
+  };
+
+  for (const signal of FORWARDED) self.on(signal, () => onSignal(signal));
+  const startedWallMs = clock.wallMs();
+  const startedMs = clock.monoMs();
+  const env = jobEnvironment(environment);
+  const job = startJob(command, env, constants.signals, () => clock.monoMs());
+  const begun = options
+    .begin((given) => {
+      settings = given;
+      grace();
+    })
+    .then((one) => {
+      beside = one;
+      if (asked !== undefined) one.hurry();
+    })
+    .catch((error) => options.warn(`the job runs without the agent: ${reasonOf(error)}`));
+  for (const name of intrusions(environment)) {
+    options.warn(
+      `NODE_OPTIONS has ${name}, which has loaded into the agent too; METRICS_AGENT_JOB_NODE_OPTIONS is for the job alone`,
+    );
+  }
+
+  const end = await job.ended;
+  const deadlineMs = stayUntil(end.endedMs, asked, settings);
+  const wasAsked = end.signal !== undefined && told.has(end.signal);
+  const run = { ...end, wasAsked, startedWallMs, durationMs: end.endedMs - startedMs };
+  if (end.notStarted !== undefined) options.warn(`${command[0]}: ${end.notStarted}`);
+  await untilDeadline(clock, deadlineMs, async () => {
+    await begun;
+    if (beside === undefined) await options.finishAlone(run);
+    else await beside.finish(run, deadlineMs);
+  }).catch(async (error) => {
+    options.warn(`the agent did not finish: ${reasonOf(error)}`);
+    await options.finishAlone(run);
+  });
+  endAs(run, self);
+}
+
+/** A person's Ctrl-C ends a shell's loop only if whoever it ran dies of it. */
+function endAs({ code, signal }: RunEnd, self: Self): void {
+  if (signal === SIGINT && self.isTerminal && self.pid !== 1) {
+    self.off(SIGINT);
+    self.raise(SIGINT);
+  }
+  self.exit(code);
+}
+
+/** Where the job has stopped, so do we: whoever waits for us must see it. CONT wakes both. */
+function stopWith(job: Job, { clock, self }: RunOptions): void {
+  const look = (place: number): void => {
+    const afterMs = STOP_LOOKS[place];
+    if (afterMs === undefined || job.pid === undefined) return;
+    clock.after(afterMs, () => {
+      if (stateOf(procText(`/proc/${job.pid}/stat`)) === 'T') self.raise('SIGSTOP');
+      else look(place + 1);
+    });
+  };
+  look(0);
+}
+
+/** What the kernel says of a process; empty where it does not. */
+function procText(path: string): string {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch (error) {
+    if (codeOf(error) === undefined) throw error;
+    return '';
+  }
+}
+
+async function untilDeadline(
+  clock: Clock,
+  deadlineMs: number,
+  work: () => Promise<void>,
+): Promise<void> {
+  let cancel = (): void => undefined;
+  const late = new Promise<void>((_, reject) => {
+    const leftMs = Math.max(0, deadlineMs - clock.monoMs());
+    cancel = clock.after(leftMs, () => reject(new Error('its time is over')));
+  });
+  try {
+    await Promise.race([work(), late]);
+  } finally {
+    cancel();
+  }
+}

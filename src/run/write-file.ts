@@ -1,0 +1,59 @@
+import { spawn } from 'node:child_process';
+import { failure } from '../errors.ts';
+
+/** Reads its standard input to the end and puts it at a path: first beside it, then in its place. */
+const WRITER = `
+const { closeSync, fsyncSync, openSync, readFileSync, renameSync, unlinkSync, writeSync } = require('fs');
+const [path] = process.argv.slice(1);
+const beside = path + '.' + process.pid + '.tmp';
+try {
+  const bytes = readFileSync(0);
+  const fd = openSync(beside, 'w', 0o644);
+  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+  fsyncSync(fd);
+  closeSync(fd);
+  renameSync(beside, path);
+} catch (error) {
+  try { unlinkSync(beside); } catch (gone) { if (gone.code !== 'ENOENT') error = gone; }
+  process.stderr.write(error.code || 'failed');
+  process.exitCode = 1;
+}`;
+
+/**
+ * Writes a file whole or not at all, in a process of its own: a disk that does not answer then holds
+ * neither the job's end nor the container's.
+ *
+ * @throws Error with the system's code, or TIMEOUT
+ */
+export function writeFileApart(
+  node: string,
+  path: string,
+  text: string,
+  timeoutMs: number,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(node, ['-e', WRITER, '--', path], {
+      stdio: ['pipe', 'ignore', 'pipe'],
+      env: {},
+      detached: true,
+    });
+    let said = '';
+    const timer = setTimeout(() => {
+      child.kill('SIGKILL');
+      child.unref();
+      reject(failure('TIMEOUT', `${path}: the disk did not answer in time`));
+    }, timeoutMs);
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      said += text;
+    });
+    child.on('error', reject);
+    // It may be gone before it has read all.
+    child.stdin.on('error', () => undefined);
+    child.stdin.end(text);
+    child.on('close', (code) => {
+      clearTimeout(timer);
+      if (code === 0) resolve();
+      else reject(failure(said || 'FAILED', `${path}: cannot be written (${said || code})`));
+    });
+  });
+}
