@@ -45,7 +45,6 @@ export class Agent {
   readonly #leastSpanMs: number;
   readonly #labels = new Labels();
   readonly #missing = new Map<string, string>();
-  #changes = 0;
   #scopeNumber = 0;
   #startedMs = 0;
   #open: OpenWindow = { monoMs: 0, wallMs: 0, uptimeMs: 0, endMonoMs: 0 };
@@ -131,8 +130,8 @@ export class Agent {
     const { clock, source } = this.#options;
     this.#readMs = clock.monoMs();
     this.#figures.fill(Number.NaN);
-    source.measure(this.#readMs, this.#figures);
-    if (source.changes !== this.#changes) this.#reportAbsent();
+    if (!source.measure(this.#readMs, this.#figures)) return;
+    this.#reportAbsent();
     if (source.scopeNumber !== this.#scopeNumber) this.#changeScope();
   }
 
@@ -204,7 +203,6 @@ export class Agent {
   /** Said once when something can no longer be measured, and once when it can be again. */
   #reportAbsent(): void {
     const { source, log } = this.#options;
-    this.#changes = source.changes;
     for (const [name, reason] of source.absent) {
       if (!this.#missing.has(name)) log.warn(`${name} cannot be measured`, { reason });
       this.#missing.set(name, reason);

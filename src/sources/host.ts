@@ -1,5 +1,5 @@
 import { NoDataError, ParseError } from '../errors.ts';
-import { MEMINFO_HEAD_BYTES, memory } from '../kernel/meminfo.ts';
+import { AVAILABLE_HINT, MEMINFO_HEAD_BYTES, memory } from '../kernel/meminfo.ts';
 import {
   IDLE,
   IOWAIT,
@@ -30,7 +30,6 @@ import { swapMeter } from './swap.ts';
 const USEC_A_TICK = 10_000;
 /** Within this time every machine's ticks have grown. */
 const STANDING_MS = 100;
-const BUSY = Uint8Array.of(USER, NICE, SYSTEM, IRQ, SOFTIRQ, STEAL);
 
 /** The whole machine: all its CPUs, all its memory. */
 export function openHostSource(fs: RootFs, options: SourceOptions): Source {
@@ -103,8 +102,14 @@ export class TicksMeter implements Meter {
       this.#rescanMs = Number.NEGATIVE_INFINITY;
       return;
     }
-    let busy = 0;
-    for (const place of BUSY) busy += grown(before, now, place);
+    const steal = grown(before, now, STEAL);
+    const busy =
+      grown(before, now, USER) +
+      grown(before, now, NICE) +
+      grown(before, now, SYSTEM) +
+      grown(before, now, IRQ) +
+      grown(before, now, SOFTIRQ) +
+      steal;
     const idle = grown(before, now, IDLE) + grown(before, now, IOWAIT);
     if (busy + idle <= 0 && spanMs >= STANDING_MS) {
       throw new NoDataError(`${this.#stat.path} stands still: it does not count CPU time here`);
@@ -113,7 +118,7 @@ export class TicksMeter implements Meter {
       this.#checkOnline(busy + idle, spanMs, online);
       return;
     }
-    putTicks(figures, busy, grown(before, now, STEAL), idle, online, this.#cores());
+    putTicks(figures, busy, steal, idle, online, this.#cores());
   }
 
   /** More CPUs than were known are a new baseline; else it is more than there can be. */
@@ -136,8 +141,7 @@ export class TicksMeter implements Meter {
 
 /** The kernel documents that iowait may shrink, and others do by a tick: that is no time passed. */
 function grown(before: Float64Array, now: Float64Array, place: number): number {
-  const grew = (now[place] ?? 0) - (before[place] ?? 0);
-  return grew > 0 ? grew : 0;
+  return Math.max(0, (now[place] ?? 0) - (before[place] ?? 0));
 }
 
 /** MemTotal less MemAvailable, which nearly all kernels say in the first lines. */
@@ -159,7 +163,7 @@ class HostMemoryMeter implements Meter {
     if (options.memoryMode === 'workingset') {
       const end = this.#meminfo.head(MEMINFO_HEAD_BYTES);
       const total = memory(this.#fs.buffer, end, 'MemTotal:');
-      const available = memory(this.#fs.buffer, end, 'MemAvailable:');
+      const available = memory(this.#fs.buffer, end, 'MemAvailable:', AVAILABLE_HINT);
       // 0 (odd kernels) and more than the total (seen under LXC) are no answers.
       if (available > 0 && available <= total) {
         putMemory(figures, withoutSelf(total - available, options), total);

@@ -165,8 +165,7 @@ class KeptFile implements RootFile {
   }
 
   head(bytes: number): number {
-    const { buffer } = this.#shared;
-    const count = this.#fill(0, bytes < buffer.length ? bytes : buffer.length);
+    const count = this.#fill(0, Math.min(bytes, this.#shared.buffer.length));
     if (count === 0) throw this.#empty();
     return count;
   }

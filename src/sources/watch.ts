@@ -54,10 +54,10 @@ export class WatchedSource implements Source {
   readonly #ways: readonly Way[];
   #choice: Choice;
   #scopeNumber = 0;
-  #changesBefore = 0;
   #delayMs = FIRST_MS;
   #cancel: () => void = () => undefined;
   #isClosed = false;
+  #hasSwitched = false;
   readonly #said = new Set<string>();
   readonly #history: string[] = [];
 
@@ -82,10 +82,6 @@ export class WatchedSource implements Source {
     return this.#choice.source.absent;
   }
 
-  get changes(): number {
-    return this.#changesBefore + this.#choice.source.changes;
-  }
-
   get scopeNumber(): number {
     return this.#scopeNumber + this.#choice.source.scopeNumber;
   }
@@ -94,8 +90,11 @@ export class WatchedSource implements Source {
     return this.#choice.source.describe();
   }
 
-  measure(nowMs: number, figures: Figures): void {
-    this.#choice.source.measure(nowMs, figures);
+  measure(nowMs: number, figures: Figures): boolean {
+    const hasChanged = this.#choice.source.measure(nowMs, figures);
+    if (!this.#hasSwitched) return hasChanged;
+    this.#hasSwitched = false;
+    return true;
   }
 
   close(): void {
@@ -126,8 +125,9 @@ export class WatchedSource implements Source {
     this.#choice = choice;
     this.#warn();
     if (choice.source === before.source) return;
-    this.#changesBefore += before.source.changes + 1;
     this.#scopeNumber += before.source.scopeNumber + 1;
+    this.#hasSwitched = true;
+    before.source.close();
     this.#delayMs = FIRST_MS;
     const change = `the scope changes from ${before.key} to ${choice.key}: ${choice.why}`;
     this.#history.push(change);
