@@ -3,13 +3,9 @@ import { AVAILABLE_HINT, MEMINFO_HEAD_BYTES, memory } from '../kernel/meminfo.ts
 import {
   IDLE,
   IOWAIT,
-  IRQ,
-  NICE,
   parseStat,
-  SOFTIRQ,
   STAT_HEAD_BYTES,
   STEAL,
-  SYSTEM,
   TICK_FIELDS,
   USER,
 } from '../kernel/stat.ts';
@@ -90,58 +86,50 @@ export class TicksMeter implements Meter {
     this.#now = ticks;
     const spanMs = nowMs - this.#atMs;
     this.#atMs = nowMs;
-    const online = this.#readOnline(nowMs);
-    if (spanMs > 0) this.#put(figures, spanMs, online);
+    if (nowMs - this.#rescanMs >= RESCAN_MS) this.#readOnline(nowMs);
+    if (spanMs > 0) this.#put(figures, spanMs);
   }
 
-  #put(figures: Figures, spanMs: number, online: number): void {
+  #put(figures: Figures, spanMs: number): void {
     const before = this.#before;
     const now = this.#now;
-    // Idle time never shrinks but where a CPU went offline: the aggregate changes its source then.
-    if ((now[IDLE] ?? 0) < (before[IDLE] ?? 0)) {
-      this.#rescanMs = Number.NEGATIVE_INFINITY;
-      return;
+    let busy = 0;
+    let idle = 0;
+    let steal = 0;
+    for (let place = 0; place < TICK_FIELDS; place += 1) {
+      const grown = (now[place] ?? 0) - (before[place] ?? 0);
+      if (grown > 0) {
+        if (place === IDLE || place === IOWAIT) idle += grown;
+        else busy += grown;
+        if (place === STEAL) steal = grown;
+      } else if (grown < 0 && place === IDLE) {
+        // Idle time never shrinks but where a CPU went offline: the aggregate changes its source then.
+        this.#rescanMs = Number.NEGATIVE_INFINITY;
+        return;
+      }
+      // The kernel documents that iowait may shrink, and others do by a tick: that is no time passed.
     }
-    const steal = grown(before, now, STEAL);
-    const busy =
-      grown(before, now, USER) +
-      grown(before, now, NICE) +
-      grown(before, now, SYSTEM) +
-      grown(before, now, IRQ) +
-      grown(before, now, SOFTIRQ) +
-      steal;
-    const idle = grown(before, now, IDLE) + grown(before, now, IOWAIT);
     if (busy + idle <= 0 && spanMs >= STANDING_MS) {
       throw new NoDataError(`${this.#stat.path} stands still: it does not count CPU time here`);
     }
-    if (!ticksFit(busy + idle, spanMs, online)) {
-      this.#checkOnline(busy + idle, spanMs, online);
-      return;
-    }
-    putTicks(figures, busy, steal, idle, online, this.#cores());
+    if (!ticksFit(busy + idle, spanMs, this.#online)) this.#checkOnline(busy + idle, spanMs);
+    else putTicks(figures, busy, steal, idle, this.#online, this.#cores());
   }
 
   /** More CPUs than were known are a new baseline; else it is more than there can be. */
-  #checkOnline(ticks: number, spanMs: number, online: number): void {
-    this.#rescanMs = Number.NEGATIVE_INFINITY;
-    if (this.#readOnline(this.#atMs) !== online) return;
+  #checkOnline(ticks: number, spanMs: number): void {
+    const known = this.#online;
+    this.#readOnline(this.#atMs);
+    if (this.#online !== known) return;
     throw new NoDataError(
-      `${this.#stat.path} grew by ${ticks} ticks within ${Math.round(spanMs)} ms on ${online} CPUs, which cannot be`,
+      `${this.#stat.path} grew by ${ticks} ticks within ${Math.round(spanMs)} ms on ${known} CPUs, which cannot be`,
     );
   }
 
-  #readOnline(nowMs: number): number {
-    if (nowMs - this.#rescanMs >= RESCAN_MS) {
-      this.#online = this.#machine.countOnline();
-      this.#rescanMs = nowMs;
-    }
-    return this.#online;
+  #readOnline(nowMs: number): void {
+    this.#online = this.#machine.countOnline();
+    this.#rescanMs = nowMs;
   }
-}
-
-/** The kernel documents that iowait may shrink, and others do by a tick: that is no time passed. */
-function grown(before: Float64Array, now: Float64Array, place: number): number {
-  return Math.max(0, (now[place] ?? 0) - (before[place] ?? 0));
 }
 
 /** MemTotal less MemAvailable, which nearly all kernels say in the first lines. */

@@ -10,7 +10,7 @@ export interface Source {
    *
    * @returns whether {@link absent} or {@link scopeNumber} has changed since the last call
    */
-  measure(nowMs: number, figures: Figures): boolean;
+  readonly measure: (nowMs: number, figures: Figures) => boolean;
   /** What is wanted and cannot be had now, and why. */
   readonly absent: ReadonlyMap<string, string>;
   /**
