@@ -42,6 +42,10 @@ export interface World {
   readonly ownUse: () => Omit<OwnUse, 'anonymousBytes'>;
   /** Standard output. */
   readonly lines: Lines;
+  /** Aborted when the end has begun. */
+  readonly ending: AbortSignal;
+  /** Counts calls that hold a thread, which keeps the process from ending. */
+  readonly threads: { held: number };
   /** For the user agent: `nodejs/v24.1.0 linux/x64`. */
   readonly runtime: string;
 }
@@ -163,12 +167,16 @@ function taskMetadata(world: World): () => Promise<TaskMetadata | undefined> {
   };
 }
 
-async function openMetadata({ environment }: World): Promise<TaskMetadata | undefined> {
+async function openMetadata({
+  environment,
+  ending,
+  threads,
+}: World): Promise<TaskMetadata | undefined> {
   const base = given(environment, 'ECS_CONTAINER_METADATA_URI_V4');
   if (base === undefined) return undefined;
   const { openTaskMetadata } = await import('./metadata/ecs.ts');
   const { createHttpClient } = await import('./net/http.ts');
-  return openTaskMetadata(base, createHttpClient());
+  return openTaskMetadata(base, createHttpClient({ environment, ending, threads }));
 }
 
 /**
@@ -247,10 +255,10 @@ async function spoolOpener(
 
 /** Looks for nothing yet: that is the first request's. */
 async function openAws(config: Config, world: World): Promise<Aws> {
-  const { environment, clock, log, random } = world;
+  const { environment, clock, log, random, ending, threads } = world;
   const { createAws } = await import('./aws/aws.ts');
   const home = { environment, platform: platform(), homedir };
-  return createAws({ home, flags: config, clock, log, random });
+  return createAws({ home, flags: config, clock, log, random, ending, threads });
 }
 
 async function poster(world: World, aws: Aws): Promise<Post> {

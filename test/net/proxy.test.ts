@@ -15,7 +15,7 @@ import {
   type HttpClient,
   type HttpRequest,
 } from '../../src/net/http.ts';
-import { routeBy } from '../../src/net/proxy.ts';
+import { routeBy } from '../../src/net/route.ts';
 import { destinationAt } from '../support/aws/destination.ts';
 import { type ProxyOptions, startProxy, type TestProxy } from '../support/aws/proxy.ts';
 import { selfSigned } from '../support/aws/tls.ts';
