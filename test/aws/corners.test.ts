@@ -527,7 +527,7 @@ describe('endpoints', () => {
 describe('transport', () => {
   test('42 throttling comes as HTTP 400', () => {
     const answer = { status: 400, headers: {}, body: errorXml('Throttling') };
-    assert.equal(judge(answer).outlook, 'throttled');
+    assert.equal(judge(answer).kind, 'throttled');
   });
 
   test('48 the Date of an answer is learned, save from a cache or after a long sleep', () => {

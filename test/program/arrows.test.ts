@@ -39,21 +39,22 @@ const ARROWS: Readonly<Record<string, string>> = {
   metrics: 'reading',
   reading: 'kernel/stat',
 
-  sink: 'log metrics/aggregate',
-  sinks: 'clock cloudwatch/datum cloudwatch/form log metrics/aggregate node:stream reading sink',
+  // An output is a file. The contract knows none of them.
+  sinks: 'aws/aws clock cloudwatch delivery log metrics node:stream',
+  'sinks/sink': 'delivery/outcome log metrics/aggregate',
 
-  // Encoding, the outbox and delivery are values and arithmetic; the sink and the post do things.
-  cloudwatch: 'aws/escape metrics/aggregate',
-  'cloudwatch/compression': 'errors setting',
-  'cloudwatch/verdict': 'aws/answer aws/foreign errors net/http',
-  'cloudwatch/teller': 'clock cloudwatch/delivery cloudwatch/verdict log',
-  'cloudwatch/tally': 'clock log reading',
-  'cloudwatch/sink': 'clock cloudwatch log metrics/aggregate sink spool/mirrored spool/spool',
+  // Windows that wait, and when they go. Knows no service, no disk and no output.
+  delivery: 'clock errors log metrics/aggregate metrics/publication metrics/reading',
+
+  // Encoding is values and arithmetic; the post does things.
+  cloudwatch: 'aws/escape delivery/packing delivery/service metrics/publication',
+  'cloudwatch/compression': 'environment errors',
+  'cloudwatch/judge': 'aws/answer aws/redact delivery/verdict net/http',
   'cloudwatch/post':
-    'aws clock cloudwatch/compression cloudwatch/form cloudwatch/verdict net/http node:zlib',
+    'aws aws/credentials clock cloudwatch/compression cloudwatch/form cloudwatch/judge delivery/service delivery/verdict net/http node:zlib',
 
   // The copy on disk of what waits.
-  spool: 'clock cloudwatch errors log metrics/catalog node:crypto node:fs node:path',
+  spool: 'clock delivery errors log metrics/publication node:crypto node:fs node:path',
 
   // Knows nothing of metrics.
   aws: 'clock errors files log metadata net setting node:child_process node:crypto node:path node:process node:stream',
@@ -150,7 +151,7 @@ describe('the table', () => {
     ['kernel/stat', 'kernel/meminfo', false],
     ['kernel/stat', 'node:fs', false],
     ['kernel/stat', 'errors', false],
-    ['agent', 'cloudwatch/sink', false],
+    ['agent', 'delivery/sender', false],
     ['agent', 'host', false],
     ['agent', 'metrics/window', true],
     ['metrics/window', 'kernel/stat', false],
@@ -158,11 +159,18 @@ describe('the table', () => {
     ['sources/host', 'node:fs', false],
     ['cloudwatch/form', 'net/http', false],
     ['cloudwatch/post', 'aws4', false],
-    ['cloudwatch/sink', 'net/http', false],
+    ['cloudwatch/form', 'delivery/sender', false],
+    ['delivery/sender', 'cloudwatch/form', false],
+    ['delivery/sender', 'spool/spool', false],
+    ['delivery/delivery', 'sinks/sink', false],
+    ['delivery/sender', 'aws/call', false],
+    ['spool/spool', 'delivery/store', true],
+    ['spool/spool', 'cloudwatch/datum', false],
     ['aws/credentials', 'aws4', false],
     ['aws/sign', 'aws4', true],
     ['aws/endpoint', 'cloudwatch/limits', false],
-    ['sinks/console', 'cloudwatch/sink', false],
+    ['sinks/cloudwatch', 'delivery/sender', true],
+    ['sinks/sink', 'delivery/sender', false],
     ['new/room', 'errors', false],
   ];
   for (const [file, target, allowed] of arrows) {
@@ -178,6 +186,18 @@ describe('what holds wherever the table leads', () => {
       .filter(([, targets]) => targets.some((one) => what.test(one)))
       .map(([file]) => file);
   }
+
+  test('no circle, not even of types', () => {
+    const targetsOf = new Map(imports);
+    const done = new Set<string>();
+    const walk = (file: string, way: readonly string[]): void => {
+      assert.ok(!way.includes(file), [...way, file].join(' → '));
+      if (done.has(file)) return;
+      for (const target of targetsOf.get(file) ?? []) walk(target, [...way, file]);
+      done.add(file);
+    };
+    for (const file of files) walk(file, []);
+  });
 
   test('aws4 is imported by aws/sign.ts alone', () => {
     assert.deepEqual(whoImports(/^aws4$/), ['aws/sign']);
