@@ -3,13 +3,13 @@ import { homedir, platform } from 'node:os';
 import { Agent } from './agent.ts';
 import type { Aws } from './aws/aws.ts';
 import { type Clock, sleep } from './clock.ts';
-import type { Publication } from './cloudwatch/datum.ts';
+import type { Form } from './cloudwatch/form.ts';
 import { MAX_VALUES } from './cloudwatch/limits.ts';
-import type { Post } from './cloudwatch/post.ts';
 import type { Config } from './config/config.ts';
 import type { Resolve } from './delivery/publications.ts';
+import type { Post } from './delivery/service.ts';
 import type { Health } from './delivery/stats.ts';
-import type { Mirrored } from './delivery/store.ts';
+import type { Adopt, PendingWindows, Store } from './delivery/store.ts';
 import { explanation, recordingHost } from './diagnostics/explain.ts';
 import { type Environment, given } from './environment.ts';
 import { keyedNumber } from './kernel/text.ts';
@@ -18,15 +18,16 @@ import { checkTokens, type Facts, isToken, resolveDimensions } from './metadata/
 import type { TaskMetadata } from './metadata/ecs.ts';
 import type { Imds } from './metadata/imds.ts';
 import { derive } from './metrics/derive.ts';
+import type { Publication } from './metrics/publication.ts';
 import type { Series } from './metrics/reading.ts';
-import { ConsoleSink, type Lines } from './sinks/console.ts';
-import { lateSink } from './sinks/lazy.ts';
+import { ConsoleSink } from './sinks/console.ts';
+import { lazySink } from './sinks/lazy.ts';
+import type { Lines } from './sinks/lines.ts';
 import type { Sink } from './sinks/sink.ts';
 import type { OwnUse } from './sources/options.ts';
 import { optional } from './sources/readers.ts';
 import { type Host, openHost } from './sources/rootfs.ts';
 import { type SelectOptions, selectSource } from './sources/select.ts';
-import type { Spool } from './spool/spool.ts';
 import { VERSION } from './version.ts';
 
 /** What the program stands in. */
@@ -84,12 +85,13 @@ export async function compose(config: Config, world: World): Promise<Agent> {
     },
   };
   if (!config.dryRun) {
+    const sink = lazySink(clock);
+    const agent = new Agent({ ...common, sink });
     const wanted = new Set<Series>(config.metrics.map(({ series }) => series));
     const health: Health = (series, value) => {
       if (wanted.has(series)) agent.note(series, value);
     };
-    const sink = cloudwatchSink(config, publication, world, health);
-    const agent = new Agent({ ...common, sink });
+    sink.load(() => openCloudwatch(config, publication, world, health));
     return agent;
   }
   const percentScale = config.compatFraction ? 100 : 1;
@@ -183,42 +185,26 @@ async function openMetadata({
  * The AWS half is loaded after the first reading: https, zlib and crypto take 16 ms, which the job
  * beside us should not wait for and the first sample need not.
  */
-function cloudwatchSink(
+async function openCloudwatch(
   config: Config,
   publication: Publication,
   world: World,
   health: Health,
-): Sink {
-  const { clock, log, random } = world;
-  const loading = async (): Promise<Sink> => {
-    const { CloudwatchSink } = await import('./delivery/sender.ts');
-    const { ADVICE } = await import('./diagnostics/advice.ts');
-    const { onCode } = await import('./diagnostics/diagnosis.ts');
-    const aws = await openAws(config, world);
-    return new CloudwatchSink({
-      publication,
-      periodMs: config.periodMs,
-      jitterMs: config.jitterMs,
-      bufferBytes: config.bufferBytes,
-      resolve: resolver(world, aws),
-      prepare: async (signal) => {
-        const { region, endpoint, credentials } = await aws.locate(signal);
-        const { provider } = await credentials.resolve(signal);
-        return { region: region.name, endpoint: endpoint.href, credentials: provider };
-      },
-      post: await poster(world, aws),
-      openSpool: await spoolOpener(config, world),
-      remedyFor: (code) => {
-        const advice = onCode(code);
-        return advice && ADVICE[advice][1];
-      },
-      health,
-      clock,
-      log,
-      random,
-    });
-  };
-  return lateSink(loading, clock);
+): Promise<Sink> {
+  const { cloudwatchSink } = await import('./sinks/cloudwatch.ts');
+  const { remedyFor } = await import('./diagnostics/diagnosis.ts');
+  const aws = await openAws(config, world);
+  return cloudwatchSink({
+    ...config,
+    ...world,
+    aws,
+    userAgent: userAgent(world),
+    publication,
+    resolve: resolver(world, aws),
+    openStore: await spoolOpener('cloudwatch', config, world),
+    remedyFor,
+    health,
+  });
 }
 
 function resolver(world: World, aws: Aws): Resolve {
@@ -231,25 +217,32 @@ function resolver(world: World, aws: Aws): Resolve {
       : dimensions;
 }
 
-/** Nothing of the file system is loaded where no spool is asked for. */
+/**
+ * Nothing of the file system is loaded where no spool is asked for.
+ *
+ * @param output whose windows these are
+ */
 async function spoolOpener(
+  output: string,
   config: Config,
   { clock, log, random }: World,
-): Promise<((mirrored: Mirrored) => Spool) | undefined> {
+): Promise<((pending: PendingWindows, adopt: Adopt) => Store) | undefined> {
   if (config.spool === undefined) return undefined;
   const { openDisk } = await import('./spool/disk.ts');
   const { Spool } = await import('./spool/spool.ts');
   const digits = (): string => Math.floor(random() * 2 ** 32).toString(16);
   const disk = openDisk(config.spool);
-  return (mirrored) =>
+  return (pending, adopt) =>
     new Spool({
       disk,
       limitBytes: config.spoolLimitBytes,
       owner: `${digits()}${digits()}`,
+      output,
       namespace: config.namespace,
       clock,
       log,
-      mirrored,
+      pending,
+      adopt,
     });
 }
 
@@ -261,11 +254,13 @@ async function openAws(config: Config, world: World): Promise<Aws> {
   return createAws({ home, flags: config, clock, log, random, ending, threads });
 }
 
-async function poster(world: World, aws: Aws): Promise<Post> {
-  const { clock, runtime } = world;
+function userAgent({ runtime }: World): string {
+  return `cloudwatch-metrics-agent/${VERSION} ${runtime}`;
+}
+
+async function poster(world: World, aws: Aws): Promise<Post<Form>> {
   const { createPost } = await import('./cloudwatch/post.ts');
-  const userAgent = `cloudwatch-metrics-agent/${VERSION} ${runtime}`;
-  return createPost({ locate: aws.locate, clock, userAgent });
+  return createPost({ locate: aws.locate, clock: world.clock, userAgent: userAgent(world) });
 }
 
 /**

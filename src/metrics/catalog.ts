@@ -3,13 +3,32 @@ import type { Series } from './reading.ts';
 /** How a window's numbers become what is published. */
 export type Reducer = 'median' | 'max' | 'sum';
 
-/** The units that our metrics carry, as CloudWatch spells them. */
-const UNITS = ['Percent', 'Count', 'Bytes', 'Milliseconds', 'None'] as const;
-export type Unit = (typeof UNITS)[number];
+type Size =
+  | 'Bytes'
+  | 'Kilobytes'
+  | 'Megabytes'
+  | 'Gigabytes'
+  | 'Terabytes'
+  | 'Bits'
+  | 'Kilobits'
+  | 'Megabits'
+  | 'Gigabits'
+  | 'Terabits';
 
-export function isUnit(value: unknown): value is Unit {
-  return UNITS.some((unit) => unit === value);
-}
+/**
+ * The 27 units of CloudWatch, as it spells them.
+ *
+ * @see https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDatum.html
+ */
+export type Unit =
+  | 'Seconds'
+  | 'Microseconds'
+  | 'Milliseconds'
+  | 'Percent'
+  | 'Count'
+  | 'None'
+  | Size
+  | `${Size | 'Count'}/Second`;
 
 /** One row a metric. Its prose is in the README. */
 export interface Metric {

@@ -2,7 +2,6 @@ import * as http from 'node:http';
 import { isIP, type Socket } from 'node:net';
 import { connect as connectTls, type SecureContext } from 'node:tls';
 import { ConfigError, codeOf, failure } from '../errors.ts';
-import type { HttpAnswer } from './http.ts';
 import { hostOf, nameOf } from './route.ts';
 
 /** Of a proxy that wants to know who asks. */
@@ -108,7 +107,9 @@ function proxyRefusal(status = 0): Error {
 const BEHIND_PROXY = new Set(['TIMEOUT', 'ABORT_ERR', 'EMSGSIZE', 'DEAD_CONNECTION']);
 
 /** What came over a proxy that makes the request itself. */
-export async function relayed(work: Promise<HttpAnswer>): Promise<HttpAnswer> {
+export async function relayed<Answer extends { readonly status: number }>(
+  work: Promise<Answer>,
+): Promise<Answer> {
   const answer = await work.catch((error: Error) => {
     throw BEHIND_PROXY.has(codeOf(error) ?? '') ? error : proxyFailure(error);
   });
