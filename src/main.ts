@@ -29,6 +29,8 @@ Exit codes: 0 all was sent; 1 failed, or data was lost at the end; 2 a setting i
 `;
 
 const clock = systemClock();
+const ending = new AbortController();
+const threads = { held: 0 };
 const stderr = linesTo(process.stderr, clock);
 
 main().catch((error) => {
@@ -71,7 +73,7 @@ async function run(config: Config): Promise<void> {
     log.warn('a variable looks like a setting and is none', { name });
   }
   const composing = compose(config, world);
-  const end = ending(composing, config, log);
+  const end = endOf(composing, config, log);
   // Before anything is said: whoever reads that we are there may signal at once.
   onSignals(end, async () => {
     logAt(config, 'info').info('status', (await composing).status());
@@ -101,16 +103,19 @@ function worldOf(config: Config): World {
       return { cpuUsec: user + system, residentBytes: process.memoryUsage.rss() };
     },
     lines: linesTo(process.stdout, clock),
+    ending: ending.signal,
+    threads,
     runtime: `nodejs/${process.version} ${process.platform}/${process.arch}`,
   };
 }
 
 /** What ends the agent: the first call flushes and exits, the others change nothing. */
-function ending(composing: Promise<Agent>, config: Config, log: Log): () => void {
+function endOf(composing: Promise<Agent>, config: Config, log: Log): () => void {
   let ended = false;
   return () => {
     if (ended) return;
     ended = true;
+    ending.abort();
     const deadlineMs = clock.monoMs() + config.flushTimeoutMs;
     composing
       .then((agent) => agent.stop(deadlineMs))
@@ -120,8 +125,8 @@ function ending(composing: Promise<Agent>, config: Config, log: Log): () => void
           if (lostAtEnd > 0) log.error('data was lost at the end', fields);
           else log[spooled > 0 ? 'warn' : 'info']('ended', fields);
           await stderr.drained(deadlineMs);
-          // A thread that hangs in a file system keeps process.exit from ending.
-          if (isStuck) process.kill(process.pid, 'SIGKILL');
+          // A thread that hangs in a file system or a name service keeps process.exit from ending.
+          if (isStuck || threads.held > 0) process.kill(process.pid, 'SIGKILL');
           process.exit(lostAtEnd > 0 ? EXIT.failed : EXIT.flushed);
         },
         (error) => {

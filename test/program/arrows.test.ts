@@ -14,14 +14,15 @@ const SRC = fileURLToPath(new URL('../../src/', import.meta.url));
 const ARROWS: Readonly<Record<string, string>> = {
   main: 'agent clock compose config/config config/flags config/table errors log node:os sinks/lines version',
   compose:
-    'agent aws/aws clock cloudwatch config/config delivery diagnostics environment kernel/text log metadata metrics/derive metrics/reading net/http node:os sinks sources spool version',
+    'agent aws/aws clock cloudwatch config/config delivery diagnostics environment kernel/text log metadata metrics net/http node:os sinks sources spool version',
 
   'diagnostics/explain': 'metrics/reading sources/rootfs sources/select',
-  diagnostics: 'aws aws/credentials clock cloudwatch environment errors net/http',
+  diagnostics:
+    'aws aws/credentials clock cloudwatch delivery environment errors metrics/publication net/http',
 
   'config/flags': 'environment errors node:util',
   config:
-    'aws/endpoint cloudwatch/compression cloudwatch/datum cloudwatch/limits environment errors log metadata/dimensions metrics/catalog sources/options sources/select',
+    'aws/endpoint cloudwatch/compression cloudwatch/limits environment errors log metadata/dimensions metrics/catalog metrics/publication sources/options sources/select',
 
   // The loop knows neither AWS nor files: source and sink come as arguments.
   agent: 'clock log metrics sinks/sink',
@@ -36,26 +37,32 @@ const ARROWS: Readonly<Record<string, string>> = {
 
   metrics: 'kernel/stat',
 
-  sinks: 'clock cloudwatch/datum cloudwatch/form log metrics node:stream',
+  // An output is a file. The contract knows none of them.
+  sinks: 'aws/aws clock cloudwatch delivery log metrics node:stream',
+  'sinks/sink': 'delivery/outcome log metrics/aggregate',
 
-  delivery: 'clock cloudwatch log metrics sinks/sink spool/spool',
+  // Windows that wait, and when they go. Knows no service, no disk and no output.
+  delivery: 'clock errors log metrics/aggregate metrics/publication metrics/reading',
+
+  // Encoding is values and arithmetic; the post does things.
+  cloudwatch: 'aws/escape delivery/packing delivery/service metrics/publication',
+  'cloudwatch/compression': 'environment errors',
+  'cloudwatch/judge': 'aws/answer aws/redact delivery/verdict net/http',
   'cloudwatch/post':
-    'aws aws/credentials clock cloudwatch/compression cloudwatch/form cloudwatch/judge net/http node:zlib',
-  'cloudwatch/judge': 'aws errors net/http',
-  cloudwatch: 'aws/escape delivery/packing environment errors',
+    'aws aws/credentials clock cloudwatch/compression cloudwatch/form cloudwatch/judge delivery/service delivery/verdict net/http node:zlib',
 
   // The copy on disk of what waits.
-  spool: 'clock cloudwatch delivery errors log metrics node:crypto node:fs node:path',
+  spool: 'clock delivery errors log metrics/publication node:crypto node:fs node:path',
 
   // Knows nothing of metrics.
-  'aws/sign': 'aws/credentials/identity aws4',
+  'aws/sign': 'aws/credentials/identity aws4 net/route',
   aws: 'aws/credentials clock environment errors log metadata net node:crypto node:fs node:path',
   'aws/credentials':
     'aws clock environment errors metadata net/http node:child_process node:crypto node:process node:stream',
   // A leaf, for sources, config and aws alike.
-  'metadata/dimensions': 'cloudwatch/datum environment errors metadata',
+  'metadata/dimensions': 'metrics/publication environment errors metadata',
   metadata: 'clock environment errors net/http',
-  net: 'environment errors node:dns node:fs node:http node:https node:net node:stream node:tls',
+  net: 'environment errors node:dns node:fs node:http node:https node:net node:os node:stream node:tls',
 
   log: 'clock',
   clock: '',
@@ -145,7 +152,7 @@ describe('the table', () => {
     ['kernel/stat', 'kernel/meminfo', false],
     ['kernel/stat', 'node:fs', false],
     ['kernel/stat', 'errors', false],
-    ['agent', 'sinks/cloudwatch', false],
+    ['agent', 'delivery/sender', false],
     ['agent', 'sources/rootfs', false],
     ['agent', 'metrics/window', true],
     ['metrics/window', 'kernel/meminfo', false],
@@ -153,11 +160,18 @@ describe('the table', () => {
     ['sources/host', 'node:fs', false],
     ['cloudwatch/form', 'net/http', false],
     ['cloudwatch/post', 'aws4', false],
-    ['delivery/sender', 'net/http', false],
+    ['cloudwatch/form', 'delivery/sender', false],
+    ['delivery/sender', 'cloudwatch/form', false],
+    ['delivery/sender', 'spool/spool', false],
+    ['delivery/delivery', 'sinks/sink', false],
+    ['delivery/sender', 'aws/call', false],
+    ['spool/spool', 'delivery/store', true],
+    ['spool/spool', 'cloudwatch/datum', false],
     ['aws/credentials/sts', 'aws4', false],
     ['aws/sign', 'aws4', true],
     ['aws/endpoint', 'cloudwatch/limits', false],
-    ['sinks/console', 'delivery/sender', false],
+    ['sinks/cloudwatch', 'delivery/sender', true],
+    ['sinks/sink', 'delivery/sender', false],
     ['new/room', 'errors', false],
   ];
   for (const [file, target, allowed] of arrows) {
@@ -173,6 +187,18 @@ describe('what holds wherever the table leads', () => {
       .filter(([, targets]) => targets.some((one) => what.test(one)))
       .map(([file]) => file);
   }
+
+  test('no circle, not even of types', () => {
+    const targetsOf = new Map(imports);
+    const done = new Set<string>();
+    const walk = (file: string, way: readonly string[]): void => {
+      assert.ok(!way.includes(file), [...way, file].join(' → '));
+      if (done.has(file)) return;
+      for (const target of targetsOf.get(file) ?? []) walk(target, [...way, file]);
+      done.add(file);
+    };
+    for (const file of files) walk(file, []);
+  });
 
   test('aws4 is imported by aws/sign.ts alone', () => {
     assert.deepEqual(whoImports(/^aws4$/), ['aws/sign']);
