@@ -28,7 +28,10 @@ Credentials, region, endpoint and proxy are found as by the AWS SDKs; --check te
 Exit codes: 0 all was sent; 1 failed, or data was lost at the end; 2 a setting is wrong.
 `;
 
-const clock = systemClock();
+const clock = systemClock(() => {
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds * 1e3 + nanoseconds / 1e6;
+});
 const ending = new AbortController();
 const threads = { held: 0 };
 const stderr = linesTo(process.stderr, clock);

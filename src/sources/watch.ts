@@ -153,6 +153,7 @@ async function choose(
 ): Promise<Choice> {
   const { scope, tryAll = false, onTry } = options;
   const candidates: Candidate[] = [];
+  const round = new Round(options);
   let chosen: Omit<Choice, 'candidates'> | undefined;
   for (const way of ways) {
     const note = (why: string, isChosen = false): void => {
@@ -167,7 +168,7 @@ async function choose(
       continue;
     }
     onTry?.(way.name);
-    const look = await way.look();
+    const look = await way.look(round);
     const result = await choiceOf(options, look, before);
     if (typeof result === 'string') note(result);
     else if (chosen === undefined) {
