@@ -7,6 +7,7 @@ import {
   isFound,
   type Look,
   opened,
+  Round,
   type SelectOptions,
   type Way,
   waysTo,
