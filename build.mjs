@@ -3,14 +3,14 @@ import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
 /** Bytes of dist/agent.js. Lowered when the bundle shrinks, raised only with a reason in the commit. */
-const BUDGET = 176_000;
+const BUDGET = 245_000;
 
 /**
  * The one file runs as a CommonJS and as an ES module, whatever package.json lies around it: `require`
  * is taken where it is, and made by a dynamic import where it is not.
  */
 const HEAD = `#!/usr/bin/env node
-(async()=>{const r=typeof require=="function"?require:(await import("node:module")).createRequire(process.argv[1]);(function(require){
+(async()=>{const r=typeof require=="function"?require:(await import("node:module")).createRequire(process.argv[1]);(function(require){"use strict";
 `;
 const FOOT = '})(r)})();\n';
 
@@ -23,6 +23,8 @@ const { outputFiles } = await build({
   target: 'node18',
   minify: true,
   legalComments: 'none',
+  // Said once, in the head, and not in each of the modules.
+  tsconfigRaw: { compilerOptions: { alwaysStrict: false } },
 });
 const [bundle] = outputFiles;
 const text = HEAD + bundle.text.replace(/^#!.*\n/, '') + FOOT;

@@ -1,6 +1,14 @@
 // What is measured, and how each program is started: the agent, the floor, and the Rust crate where
 // it is installed. A started program is { name, pid, child, ended, inbox }.
-import { accessSync, constants, copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -28,10 +36,11 @@ export async function openPrograms() {
   const scoped = agentProgram('container', agentFile, environment, sink, scope);
   const request = join(folder, 'request.json');
   writeFileSync(request, JSON.stringify(await captureRequest(agent)));
-  const floor = floorProgram(request, environment, sink);
+  const floor = floorProgram('floor', request, environment, sink, HOST_READS);
+  const scopedFloor = floorProgram('container floor', request, environment, sink, scopeReads());
   const crateFile = findCrate();
   const crate = crateFile && crateProgram(crateFile, environment, sink);
-  return { agent, scoped, floor, crate, agentFile, environment };
+  return { agent, scoped, floor, scopedFloor, crate, agentFile, environment };
 }
 
 /** Nothing of this machine's own settings: a proxy or a CA bundle would be measured too. */
@@ -54,10 +63,25 @@ function agentProgram(name, file, environment, sink, scope = []) {
   });
 }
 
-function floorProgram(request, environment, sink) {
-  return program('floor', sink, ({ url, intervalMs, periodMs }) => {
-    const args = [pathOf('floor.cjs'), url, `${intervalMs}`, `${periodMs}`, request];
-    return start('floor', process.execPath, args, environment);
+/** What the agent reads of a host, and of the whole hierarchy, at each tick: file, bytes. */
+const HOST_READS = ['/proc/stat', '256', '/proc/meminfo', '128'];
+const UNIFIED_READS = ['cpu.stat', '512', 'memory.current', '64', 'memory.stat', '8192'];
+const LEGACY_READS = [
+  ...['cpuacct/cpuacct.usage', '64'],
+  ...['memory/memory.usage_in_bytes', '64', 'memory/memory.stat', '8192'],
+];
+
+function scopeReads() {
+  const mount = '/sys/fs/cgroup';
+  const isUnified = existsSync(join(mount, 'cgroup.controllers'));
+  const reads = isUnified ? UNIFIED_READS : LEGACY_READS;
+  return reads.map((word, at) => (at % 2 === 0 ? join(mount, word) : word));
+}
+
+function floorProgram(name, request, environment, sink, reads) {
+  return program(name, sink, ({ url, intervalMs, periodMs }) => {
+    const args = [pathOf('floor.cjs'), url, `${intervalMs}`, `${periodMs}`, request, ...reads];
+    return start(name, process.execPath, args, environment);
   });
 }
 

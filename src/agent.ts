@@ -2,7 +2,7 @@
 import type { Clock } from './clock.ts';
 import type { Fields, Log } from './log.ts';
 import { type AggregateOptions, aggregate } from './metrics/aggregate.ts';
-import { createFigures, type Figures, PLACES, type Series } from './metrics/figures.ts';
+import { createFigures, type Figures, figureOf, type Series } from './metrics/figures.ts';
 import type { Window } from './metrics/window.ts';
 import type { Outcome, Sink } from './sinks/sink.ts';
 import type { Source } from './sources/source.ts';
@@ -33,7 +33,6 @@ export interface AgentOptions {
   readonly onSample?: (figures: Figures, wallMs: number) => void;
 }
 
-const { cpu: CPU, memory: MEMORY } = PLACES;
 /** A wall clock that differs from the monotonic one by more than this since a window began was set. */
 const STEP_MS = 1000;
 const SECOND_MS = 1000;
@@ -45,14 +44,12 @@ export class Agent {
   readonly #leastSpanMs: number;
   readonly #labels = new Labels();
   readonly #missing = new Map<string, string>();
-  #changes = 0;
   #scopeNumber = 0;
   #startedMs = 0;
   #open: OpenWindow = { monoMs: 0, wallMs: 0, uptimeMs: 0, endMonoMs: 0, isRest: false };
   #readMs = 0;
   #samples = 0;
-  #cpu = Number.NaN;
-  #memory = Number.NaN;
+  readonly #last: Figures = createFigures();
   #cancelTick: () => void = () => undefined;
   #stopped: Promise<Outcome> | undefined;
 
@@ -94,14 +91,19 @@ export class Agent {
     this.#options.window.add(series, value);
   }
 
+  /** What is measured, as the start line says it. */
+  get scope(): string {
+    return this.#options.source.describe();
+  }
+
   status(): Fields {
     const { clock, sink } = this.#options;
     return {
       upSeconds: Math.round((clock.monoMs() - this.#startedMs) / 1000),
       samples: this.#samples,
       samplesInWindow: this.#options.window.samples,
-      cpuPercent: rounded(this.#cpu),
-      memoryPercent: rounded(this.#memory),
+      cpuPercent: rounded(figureOf(this.#last, 'cpu')),
+      memoryPercent: rounded(figureOf(this.#last, 'memory')),
       ...sink.status(),
     };
   }
@@ -109,7 +111,7 @@ export class Agent {
   /** On a grid from the start, so that neither lateness nor work adds up to a drift. */
   #schedule(): void {
     const { clock, intervalMs } = this.#options;
-    const elapsedMs = clock.monoMs() - this.#startedMs;
+    const elapsedMs = this.#readMs - this.#startedMs;
     const earliestMs = elapsedMs + this.#leastSpanMs;
     const dueMs = Math.ceil(earliestMs / intervalMs) * intervalMs;
     this.#cancelTick = clock.after(Math.ceil(dueMs - elapsedMs), this.#tick);
@@ -122,16 +124,13 @@ export class Agent {
 
   /** What a tick tells belongs to the window in which it was measured. */
   #sample(): void {
-    const { clock, onSample, window } = this.#options;
-    this.#measure();
-    if (this.#options.aligned && this.#readMs >= this.#open.endMonoMs) this.#turn();
+    const { aligned, clock, onSample, window } = this.#options;
     const figures = this.#figures;
-    const cpu = figures[CPU] ?? Number.NaN;
-    const memory = figures[MEMORY] ?? Number.NaN;
-    if (!window.addFigures(figures) && Number.isNaN(cpu) && Number.isNaN(memory)) return;
+    this.#measure();
+    if (aligned && this.#readMs >= this.#open.endMonoMs) this.#turn();
+    if (!window.addFigures(figures) && !tells(figures)) return;
     this.#samples += 1;
-    if (!Number.isNaN(cpu)) this.#cpu = cpu;
-    if (!Number.isNaN(memory)) this.#memory = memory;
+    this.#last.set(figures);
     onSample?.(figures, clock.wallMs());
   }
 
@@ -139,9 +138,12 @@ export class Agent {
     const { clock, source } = this.#options;
     this.#readMs = clock.monoMs();
     this.#figures.fill(Number.NaN);
-    source.measure(this.#readMs, this.#figures);
-    if (source.changes !== this.#changes) this.#reportAbsent();
-    if (source.scopeNumber !== this.#scopeNumber) this.#changeScope();
+    if (source.measure(this.#readMs, this.#figures)) this.#noteChanges();
+  }
+
+  #noteChanges(): void {
+    this.#reportAbsent();
+    if (this.#options.source.scopeNumber !== this.#scopeNumber) this.#changeScope();
   }
 
   /** No figure spans two scopes: what the window holds of the scope before is not published. */
@@ -218,7 +220,6 @@ export class Agent {
   /** Said once when something can no longer be measured, and once when it can be again. */
   #reportAbsent(): void {
     const { source, log } = this.#options;
-    this.#changes = source.changes;
     for (const [name, reason] of source.absent) {
       if (!this.#missing.has(name)) log.warn(`${name} cannot be measured`, { reason });
       this.#missing.set(name, reason);
@@ -270,6 +271,11 @@ function gridOf(startMs: number, gridMs: number): number {
   return Math.floor((startMs + Math.min(SECOND_MS, gridMs / 4)) / gridMs) * gridMs;
 }
 
-function rounded(percent: number): number | undefined {
-  return Number.isNaN(percent) ? undefined : Math.round(percent * 100) / 100;
+/** CPU and memory are shown to who looks on, whatever is published. */
+function tells(figures: Figures): boolean {
+  return figureOf(figures, 'cpu') !== undefined || figureOf(figures, 'memory') !== undefined;
+}
+
+function rounded(percent: number | undefined): number | undefined {
+  return percent === undefined ? undefined : Math.round(percent * 100) / 100;
 }

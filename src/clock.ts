@@ -10,10 +10,14 @@ export interface Clock {
   after(delayMs: number, task: () => void): () => void;
 }
 
-/** The clock of this machine. */
-export function systemClock(): Clock {
+/**
+ * The clock of this machine.
+ *
+ * @param monoMs `performance.now` unless something else is cheaper: its first call loads 0.8 MB of Node
+ */
+export function systemClock(monoMs: () => number = () => performance.now()): Clock {
   return {
-    monoMs: () => performance.now(),
+    monoMs,
     wallMs: () => Date.now(),
     after(delayMs, task) {
       const timer = setTimeout(task, delayMs);

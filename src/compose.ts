@@ -3,29 +3,32 @@ import { homedir, platform, uptime } from 'node:os';
 import { Agent } from './agent.ts';
 import type { Aws } from './aws/aws.ts';
 import type { Clock } from './clock.ts';
-import type { Publication } from './cloudwatch/datum.ts';
+import type { Form } from './cloudwatch/form.ts';
 import { MAX_VALUES } from './cloudwatch/limits.ts';
-import type { Post } from './cloudwatch/post.ts';
 import type { Config } from './config/config.ts';
 import type { Resolve } from './delivery/publications.ts';
+import type { Post } from './delivery/service.ts';
 import type { Health } from './delivery/stats.ts';
-import type { Mirrored } from './delivery/store.ts';
+import type { Adopt, PendingWindows, Store } from './delivery/store.ts';
 import { type Environment, given } from './environment.ts';
 import { keyedNumber } from './kernel/bytes.ts';
 import type { Log } from './log.ts';
 import { checkTokens, type Facts, isToken, resolveDimensions } from './metadata/dimensions.ts';
 import type { TaskMetadata } from './metadata/ecs.ts';
 import type { Imds } from './metadata/imds.ts';
+import type { Figures, Series } from './metrics/figures.ts';
+import type { Publication } from './metrics/publication.ts';
 import { Window } from './metrics/window.ts';
-import { ConsoleSink, type Lines } from './sinks/console.ts';
-import { lateSink } from './sinks/lazy.ts';
+import { ConsoleSink } from './sinks/console.ts';
+import { lazySink } from './sinks/lazy.ts';
+import type { Lines } from './sinks/lines.ts';
 import type { Sink } from './sinks/sink.ts';
 import { optional } from './sources/meters.ts';
 import type { SelfUsage } from './sources/options.ts';
 import { openRootFs, type RootFs } from './sources/rootfs.ts';
-import type { SelectOptions } from './sources/select.ts';
+import type { Scope, SelectOptions } from './sources/select.ts';
+import type { Source } from './sources/source.ts';
 import { watchSource } from './sources/watch.ts';
-import type { Spool } from './spool/spool.ts';
 import { VERSION } from './version.ts';
 
 /** What the program stands in. */
@@ -43,8 +46,21 @@ export interface World {
   readonly selfUsage: () => Omit<SelfUsage, 'anonymousBytes'>;
   /** Standard output. */
   readonly lines: Lines;
+  /** Aborted when the end has begun. */
+  readonly ending: AbortSignal;
+  /** Counts calls that hold a thread, which keeps the process from ending. */
+  readonly threads: { held: number };
   /** For the user agent: `nodejs/v24.1.0 linux/x64`. */
   readonly runtime: string;
+}
+
+/** What else looks at the samples, and what it wants measured for that. */
+export interface Watching {
+  readonly series: readonly Series[];
+  readonly onSample: (figures: Figures, wallMs: number) => void;
+  /** Where `--scope` says nothing. */
+  readonly scope?: Scope;
+  readonly isBesideJob?: boolean;
 }
 
 const KIB = 1024;
@@ -54,10 +70,10 @@ const KIB = 1024;
  *
  * @throws ConfigError where the settings do not fit this place
  */
-export async function compose(config: Config, world: World): Promise<Agent> {
+export async function compose(config: Config, world: World, by?: Watching): Promise<Agent> {
   const { clock, log, lines } = world;
   checkTokens(config.dimensions, world.environment);
-  const source = await watchSource(selectOptions(config, world, openRootFs(config.root)));
+  const source = await openSource(config, world, by);
   const window = new Window(config.metrics.map(({ series }) => series));
   const publication: Publication = {
     namespace: config.namespace,
@@ -82,12 +98,51 @@ export async function compose(config: Config, world: World): Promise<Agent> {
   };
   if (!config.dryRun) {
     const health: Health = (series, value) => window.add(series, value);
-    return new Agent({ ...common, sink: cloudwatchSink(config, publication, world, health) });
+    const sink = lazySink(clock);
+    sink.load(() => openCloudwatch(config, publication, world, health));
+    return new Agent({ ...common, sink, ...(by && { onSample: by.onSample }) });
   }
   const percentScale = config.compatFraction ? 100 : 1;
   const sink = new ConsoleSink({ publication, format: config.logFormat, percentScale, lines });
-  return new Agent({ ...common, sink, onSample: sink.sample });
+  return new Agent({
+    ...common,
+    sink,
+    onSample: (figures, wallMs) => {
+      sink.sample(figures, wallMs);
+      by?.onSample(figures, wallMs);
+    },
+  });
 }
+
+/** What is chosen for the scope; what no scope has is loaded where it is wanted. */
+async function openSource(
+  config: Config,
+  world: World,
+  by: Watching | undefined,
+): Promise<Source> {
+  const fs = openRootFs(config.root);
+  const plain = selectOptions(config, world, fs);
+  const wanted = new Set([...plain.wanted, ...(by?.series ?? [])]);
+  const source = await watchSource({
+    ...plain,
+    wanted,
+    scope: config.scope === 'auto' ? (by?.scope ?? 'auto') : config.scope,
+    isBesideJob: by?.isBesideJob === true,
+  });
+  if (!EXTRA.some((series) => wanted.has(series))) return source;
+  const { openExtra, withExtra } = await import('./sources/extra.ts');
+  const { PATH = '', LD_LIBRARY_PATH } = world.environment;
+  const environment = { PATH, ...(LD_LIBRARY_PATH === undefined ? {} : { LD_LIBRARY_PATH }) };
+  const { clock, log } = world;
+  const info = (message: string): void => log.info(message);
+  const gpu = { clock, intervalMs: config.intervalMs, environment, info };
+  return withExtra(source, openExtra(fs, wanted, gpu));
+}
+
+/** Figures that are the same in every scope. */
+const EXTRA: readonly Series[] = [
+  ...(['networkReceive', 'networkTransmit', 'blockRead', 'blockWrite', 'gpu', 'gpuMemory'] as const),
+];
 
 /** What `--explain` prints: every source that could be, what it read, and the figures. */
 export async function explain(config: Config, world: World): Promise<string> {
@@ -135,54 +190,42 @@ function taskMetadata(world: World): () => Promise<TaskMetadata | undefined> {
   };
 }
 
-async function openMetadata({ environment }: World): Promise<TaskMetadata | undefined> {
+async function openMetadata({
+  environment,
+  ending,
+  threads,
+}: World): Promise<TaskMetadata | undefined> {
   const base = given(environment, 'ECS_CONTAINER_METADATA_URI_V4');
   if (base === undefined) return undefined;
   const { openTaskMetadata } = await import('./metadata/ecs.ts');
   const { createHttpClient } = await import('./net/http.ts');
-  return openTaskMetadata(base, createHttpClient());
+  return openTaskMetadata(base, createHttpClient({ environment, ending, threads }));
 }
 
 /**
  * The AWS half is loaded after the first reading: https, zlib and crypto take 16 ms, which the job
  * beside us should not wait for and the first sample need not.
  */
-function cloudwatchSink(
+async function openCloudwatch(
   config: Config,
   publication: Publication,
   world: World,
   health: Health,
-): Sink {
-  const { clock, log, random } = world;
-  const loading = async (): Promise<Sink> => {
-    const { CloudwatchSink } = await import('./delivery/sender.ts');
-    const { ADVICE } = await import('./diagnostics/advice.ts');
-    const { onCode } = await import('./diagnostics/diagnosis.ts');
-    const aws = await openAws(config, world);
-    return new CloudwatchSink({
-      publication,
-      periodMs: config.periodMs,
-      jitterMs: config.jitterMs,
-      bufferBytes: config.bufferBytes,
-      resolve: resolver(world, aws),
-      prepare: async (signal) => {
-        const { region, endpoint, credentials } = await aws.locate(signal);
-        const { provider } = await credentials.resolve(signal);
-        return { region: region.name, endpoint: endpoint.href, credentials: provider };
-      },
-      post: await poster(world, aws),
-      openSpool: await spoolOpener(config, world),
-      remedyFor: (code) => {
-        const advice = onCode(code);
-        return advice && ADVICE[advice][1];
-      },
-      health,
-      clock,
-      log,
-      random,
-    });
-  };
-  return lateSink(loading, clock);
+): Promise<Sink> {
+  const { cloudwatchSink } = await import('./sinks/cloudwatch.ts');
+  const { remedyFor } = await import('./diagnostics/diagnosis.ts');
+  const aws = await openAws(config, world);
+  return cloudwatchSink({
+    ...config,
+    ...world,
+    aws,
+    userAgent: userAgent(world),
+    publication,
+    resolve: resolver(world, aws),
+    openStore: await spoolOpener('cloudwatch', config, world),
+    remedyFor,
+    health,
+  });
 }
 
 function resolver(world: World, aws: Aws): Resolve {
@@ -195,41 +238,50 @@ function resolver(world: World, aws: Aws): Resolve {
       : dimensions;
 }
 
-/** Nothing of the file system is loaded where no spool is asked for. */
+/**
+ * Nothing of the file system is loaded where no spool is asked for.
+ *
+ * @param output whose windows these are
+ */
 async function spoolOpener(
+  output: string,
   config: Config,
   { clock, log, random }: World,
-): Promise<((mirrored: Mirrored) => Spool) | undefined> {
+): Promise<((pending: PendingWindows, adopt: Adopt) => Store) | undefined> {
   if (config.spool === undefined) return undefined;
   const { openDisk } = await import('./spool/disk.ts');
   const { Spool } = await import('./spool/spool.ts');
   const digits = (): string => Math.floor(random() * 2 ** 32).toString(16);
   const disk = openDisk(config.spool);
-  return (mirrored) =>
+  return (pending, adopt) =>
     new Spool({
       disk,
       limitBytes: config.spoolLimitBytes,
       owner: `${digits()}${digits()}`,
+      output,
       namespace: config.namespace,
       clock,
       log,
-      mirrored,
+      pending,
+      adopt,
     });
 }
 
 /** Looks for nothing yet: that is the first request's. */
-async function openAws(config: Config, world: World): Promise<Aws> {
-  const { environment, clock, log, random } = world;
+export async function openAws(config: Config, world: World): Promise<Aws> {
+  const { environment, clock, log, random, ending, threads } = world;
   const { createAws } = await import('./aws/aws.ts');
   const home = { environment, platform: platform(), homedir };
-  return createAws({ home, flags: config, clock, log, random });
+  return createAws({ home, flags: config, clock, log, random, ending, threads });
 }
 
-async function poster(world: World, aws: Aws): Promise<Post> {
-  const { clock, runtime } = world;
+export function userAgent({ runtime }: World): string {
+  return `cloudwatch-metrics-agent/${VERSION} ${runtime}`;
+}
+
+async function poster(world: World, aws: Aws): Promise<Post<Form>> {
   const { createPost } = await import('./cloudwatch/post.ts');
-  const userAgent = `cloudwatch-metrics-agent/${VERSION} ${runtime}`;
-  return createPost({ locate: aws.locate, clock, userAgent });
+  return createPost({ locate: aws.locate, clock: world.clock, userAgent: userAgent(world) });
 }
 
 /**

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { hostname } from 'node:os';
+import { isatty } from 'node:tty';
 import type { Agent } from './agent.ts';
 import { systemClock } from './clock.ts';
 import { check, compose, explain, type World } from './compose.ts';
@@ -7,12 +8,18 @@ import { type Command, type Config, parseCommand } from './config/config.ts';
 import { helpLines, unknownVariables } from './config/flags.ts';
 import { FLAGS } from './config/table.ts';
 import { ConfigError, codeOf, reasonOf } from './errors.ts';
+import { isAboutUs, type Split, splitCommand } from './run/split.ts';
+import type { Place } from './run/beside.ts';
+import { usualStopMs } from './run/deadline.ts';
 import { createLog, type Log } from './log.ts';
-import { linesTo } from './sinks/lines.ts';
+import { type Lines, linesTo } from './sinks/lines.ts';
 import { VERSION } from './version.ts';
 
 const EXIT = { flushed: 0, failed: 1, misconfigured: 2 };
 const PROGRAM = 'cloudwatch-metrics-agent';
+const [STDIN, STDOUT, STDERR] = [0, 1, 2] as const;
+/** For the receipt's line where there is no agent. */
+const LAST_MS = 500;
 /** Signals that end the agent: an orchestrator's, a person's, a terminal's that went away. */
 const END_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 
@@ -28,8 +35,18 @@ Credentials, region, endpoint and proxy are found as by the AWS SDKs; --check te
 Exit codes: 0 all was sent; 1 failed, or data was lost at the end; 2 a setting is wrong.
 `;
 
-const clock = systemClock();
-const stderr = linesTo(process.stderr, clock);
+const clock = systemClock(() => {
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds * 1e3 + nanoseconds / 1e6;
+});
+const ending = new AbortController();
+const threads = { held: 0 };
+let lines: Lines | undefined;
+/** Opened at the first line: a stream on a pipe changes it for a job that shares it. */
+const stderr: Lines = {
+  write: (line) => (lines ??= linesTo(process.stderr, clock)).write(line),
+  drained: async (deadlineMs) => lines?.drained(deadlineMs),
+};
 
 main().catch((error) => {
   const isSetting = error instanceof ConfigError;
@@ -39,13 +56,15 @@ main().catch((error) => {
 });
 
 async function main(): Promise<void> {
+  const split = splitCommand(process.argv.slice(2));
+  if (split !== undefined && !isAboutUs(split.flags)) return runWithJob(split);
   // A reader that went away (`| head`) ends the program quietly.
   process.stdout.on('error', (error) => {
     if (codeOf(error) !== 'EPIPE') throw error;
     process.exit(EXIT.flushed);
   });
   process.stderr.on('error', () => undefined);
-  const command: Command = parseCommand(process.argv.slice(2), process.env);
+  const command: Command = parseCommand(split?.flags ?? process.argv.slice(2), process.env);
   if (command === 'help') process.stdout.write(HELP);
   else if (command === 'version') process.stdout.write(`${VERSION}\n`);
   else if (command.check) await checkAndExit(command, worldOf(command));
@@ -70,8 +89,8 @@ async function run(config: Config): Promise<void> {
   for (const name of unknownVariables(FLAGS, process.env)) {
     log.warn('a variable looks like a setting and is none', { name });
   }
-  const composing = compose(config, world);
-  const end = ending(composing, config, log);
+  const composing = hasReceipt(config) ? composeWatched(config, world) : compose(config, world);
+  const end = endOf(composing, config, log);
   // Before anything is said: whoever reads that we are there may signal at once.
   onSignals(end, async () => {
     logAt(config, 'info').info('status', (await composing).status());
@@ -86,7 +105,7 @@ async function run(config: Config): Promise<void> {
   if (config.once) clock.after(config.periodMs, end);
 }
 
-function worldOf(config: Config): World {
+function worldOf(config: Config, out = linesTo(process.stdout, clock)): World {
   return {
     environment: process.env,
     platform: process.platform,
@@ -100,17 +119,20 @@ function worldOf(config: Config): World {
       const { user, system } = process.cpuUsage();
       return { cpuUsec: user + system, residentBytes: process.memoryUsage.rss() };
     },
-    lines: linesTo(process.stdout, clock),
+    lines: out,
+    ending: ending.signal,
+    threads,
     runtime: `nodejs/${process.version} ${process.platform}/${process.arch}`,
   };
 }
 
 /** What ends the agent: the first call flushes and exits, the others change nothing. */
-function ending(composing: Promise<Agent>, config: Config, log: Log): () => void {
+function endOf(composing: Promise<Running>, config: Config, log: Log): () => void {
   let ended = false;
   return () => {
     if (ended) return;
     ended = true;
+    ending.abort();
     const deadlineMs = clock.monoMs() + config.flushTimeoutMs;
     composing
       .then((agent) => agent.stop(deadlineMs))
@@ -120,8 +142,8 @@ function ending(composing: Promise<Agent>, config: Config, log: Log): () => void
           if (lostAtEnd > 0) log.error('data was lost at the end', fields);
           else log[spooled > 0 ? 'warn' : 'info']('ended', fields);
           await stderr.drained(deadlineMs);
-          // A thread that hangs in a file system keeps process.exit from ending.
-          if (isStuck) process.kill(process.pid, 'SIGKILL');
+          // A thread that hangs in a file system or a name service keeps process.exit from ending.
+          if (isStuck || threads.held > 0) process.kill(process.pid, 'SIGKILL');
           process.exit(lostAtEnd > 0 ? EXIT.failed : EXIT.flushed);
         },
         (error) => {
@@ -140,6 +162,94 @@ function onSignals(end: () => void, tell: () => void): void {
   });
   // Without a listener Node opens its inspector's port.
   process.on('SIGUSR1', tell);
+}
+
+/** The agent, or the agent with what it says of the run at its end. */
+type Running = Pick<Agent, 'start' | 'status' | 'stop'>;
+
+function hasReceipt({ receipt, report }: Config): boolean {
+  return (receipt !== undefined && receipt !== 'none') || report !== undefined;
+}
+
+async function composeWatched(config: Config, world: World): Promise<Running> {
+  const { openBeside } = await import('./run/beside.ts');
+  return openBeside(config, world, placeOf(PROGRAM, false, stderr));
+}
+
+function placeOf(command: string, hasJob: boolean, to: Lines): Place {
+  return {
+    command,
+    hasJob,
+    node: process.execPath,
+    isTerminal: isatty(STDERR),
+    startMs: clock.wallMs(),
+    write: (text) => {
+      to.write(text);
+    },
+  };
+}
+
+/**
+ * The agent around a job. Whatever becomes of the agent, the job runs and its exit code is ours.
+ */
+async function runWithJob({ flags, command }: Split): Promise<void> {
+  if (command.length === 0) throw new ConfigError('--', 'expected a command behind it, got none');
+  const { runJob } = await import('./run/run.ts');
+  const { openOwnLines } = await import('./run/own-lines.ts');
+  const own = openOwnLines(STDERR, clock);
+  lines = own;
+  const place = placeOf(command[0] ?? '', true, own);
+  const warn = (message: string): void => {
+    own.write(`${PROGRAM}: ${message}`);
+  };
+  let config: Config | undefined;
+  let isConcluded = false;
+  process.on('uncaughtException', (error) => {
+    warn(`a fault of this program, please report it: ${error.stack ?? error.message}`);
+  });
+  await runJob({
+    command,
+    environment: process.env,
+    clock,
+    warn,
+    self: {
+      pid: process.pid,
+      ppid: process.ppid,
+      isTerminal: place.isTerminal || isatty(STDIN),
+      on: (signal, listener) => process.on(signal, listener),
+      off: (signal) => process.removeAllListeners(signal),
+      raise: (signal) => process.kill(process.pid, signal),
+      exit: (code) => process.exit(code),
+    },
+    begin: async (setUp) => {
+      const parsed = parseCommand(flags, process.env, true);
+      if (parsed === 'help' || parsed === 'version') throw new Error('nothing to measure');
+      config = parsed;
+      const { flushTimeoutMs, graceMs, stopTimeoutMs = usualStopMs(process.env) } = parsed;
+      setUp({ flushTimeoutMs, graceMs, stopTimeoutMs });
+      const { openBeside } = await import('./run/beside.ts');
+      const world = worldOf(parsed, openOwnLines(STDOUT, clock));
+      const watch = await openBeside(parsed, world, place);
+      watch.start();
+      return {
+        hurry: () => watch.hurry(),
+        finish: async (end, deadlineMs) => {
+          ending.abort();
+          await watch.finish(end, deadlineMs);
+          isConcluded = true;
+          await own.drained(deadlineMs);
+        },
+      };
+    },
+    finishAlone: async (end) => {
+      if (isConcluded) return;
+      isConcluded = true;
+      const { factsAlone, giveReceipt } = await import('./run/beside.ts');
+      const facts = factsAlone(end, place, process.env, clock.wallMs());
+      await giveReceipt(facts, config?.receipt, place, LAST_MS);
+      await own.drained(clock.monoMs() + LAST_MS);
+    },
+  });
 }
 
 function logAt({ logFormat: format }: Config, level: Config['logLevel']): Log {

@@ -5,7 +5,7 @@ import { ConfigError, reasonOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Imds } from '../metadata/imds.ts';
 import { createHttpClient, type HttpClient, type HttpOptions } from '../net/http.ts';
-import { routeBy } from '../net/proxy.ts';
+import { routeBy } from '../net/route.ts';
 import type { Transport } from './call.ts';
 import { resolveChain } from './credentials/chain.ts';
 import type { ProviderContext } from './credentials/context.ts';
@@ -29,6 +29,8 @@ export interface AwsOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly random: () => number;
+  readonly ending?: AbortSignal;
+  readonly threads?: { held: number };
   /** How a client is made. A parameter, so that tests can lead link-local addresses elsewhere. */
   readonly connect?: (options: HttpOptions) => HttpClient;
 }
@@ -83,7 +85,8 @@ export function createAws(options: AwsOptions): Aws {
     if (http !== undefined) return http;
     const bundle = flags.caBundle ?? setting('AWS_CA_BUNDLE', 'ca_bundle');
     const ca = bundle === undefined ? undefined : authorities(bundle);
-    http = connect(ca === undefined ? { route } : { route, ca });
+    const names = { environment, ending: options.ending, threads: options.threads };
+    http = connect(ca === undefined ? { route, ...names } : { route, ...names, ca });
     return http;
   }
 

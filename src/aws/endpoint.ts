@@ -22,6 +22,7 @@ export const SERVICES = {
   monitoring: 'cloudwatch',
   sts: 'sts',
   'portal.sso': 'sso',
+  s3: 's3',
 } as const;
 export type Service = keyof typeof SERVICES;
 
@@ -44,6 +45,9 @@ export function isRegion(text: string): boolean {
  */
 export function endpointOf(service: Service, region: string, variant: Variant): URL {
   const { fips, dualStack } = variant;
+  if (service === 's3' && dualStack) {
+    return new URL(`https://s3${fips ? '-fips' : ''}.dualstack.${region}.amazonaws.com/`);
+  }
   const [, suffix, dual] = PARTITIONS.find(([regions]) => regions.test(region)) ?? [];
   const isPlain = !fips || (GOV.test(region) && (service === 'monitoring' || !dualStack));
   return new URL(

@@ -2,7 +2,10 @@ import { createHash } from 'node:crypto';
 import { AwsError } from '../errors.ts';
 import type { HttpAnswer, HttpClient } from '../net/http.ts';
 import { errorCode } from './answer.ts';
+import type { Aws } from './aws.ts';
+import { abortable } from './call.ts';
 import type { Credentials } from './credentials/identity.ts';
+import { configuredEndpoint } from './endpoint.ts';
 import { signedHeaders } from './sign.ts';
 
 /** An object and where it goes. */
@@ -80,4 +83,32 @@ function refused({ bucket, key }: PutObject, answer: HttpAnswer): AwsError {
   const code = errorCode(answer) || `HTTP ${answer.status}`;
   const remedy = answer.status === 403 ? '; the role needs s3:PutObject there' : '';
   return new AwsError(code, `s3://${bucket}/${key}: ${code}${remedy}`);
+}
+
+export interface Report
+  extends Pick<PutObject, 'contentType' | 'userAgent' | 'body' | 'timeoutMs' | 'signal'> {
+  /** s3://BUCKET/KEY */
+  readonly where: string;
+}
+
+/** Finds region, endpoint and credentials, and puts it there. @throws as {@link putObject} */
+export async function putReport(aws: Aws, report: Report): Promise<void> {
+  const [, bucket = '', key = ''] = /^s3:\/\/([^/]+)\/(.+)$/.exec(report.where) ?? [];
+  const { signal } = report;
+  const { region, http, skew, credentials } = await abortable(aws.locate(signal), signal);
+  const identity = await abortable(credentials.resolve(signal), signal);
+  // `--endpoint-url` is CloudWatch's alone.
+  const { endpoints } = aws.context(signal);
+  const endpoint = configuredEndpoint('s3', region.name, region.isFips, endpoints);
+  await putObject({
+    ...report,
+    http,
+    endpoint,
+    isPathStyle: !/^s3(?:-fips)?\./.test(endpoint.hostname),
+    region: region.name,
+    credentials: identity,
+    nowMs: skew.nowMs(),
+    bucket,
+    key,
+  });
 }

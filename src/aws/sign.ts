@@ -1,4 +1,5 @@
 import aws4 from 'aws4';
+import { authorityOf } from '../net/route.ts';
 import type { Credentials } from './credentials/identity.ts';
 
 export interface Signing {
@@ -27,16 +28,17 @@ export function signedHeaders(
   signing: Signing,
 ): Record<string, string> {
   const { accessKeyId, secretAccessKey, sessionToken } = signing.credentials;
+  const host = authorityOf(url);
   const signed = aws4.sign(
     {
       method: signing.method ?? 'POST',
-      host: url.host,
+      host,
       path: url.pathname,
       service: signing.service,
       region: signing.region,
       headers: {
         ...headers,
-        host: url.host,
+        host,
         'content-length': String(body.length),
         'x-amz-date': basicDate(signing.nowMs),
       },

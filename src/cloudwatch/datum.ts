@@ -1,9 +1,6 @@
-import type { WaitingDatum, WaitingWindow } from '../delivery/packing.ts';
-
-export interface Dimension {
-  readonly Name: string;
-  readonly Value: string;
-}
+import type { WaitingDatum } from '../delivery/packing.ts';
+import type { Publishable } from '../delivery/service.ts';
+import type { Dimension } from '../metrics/publication.ts';
 
 /** As `aws cloudwatch put-metric-data --cli-input-json` takes it, field for field. */
 export interface MetricDatum {
@@ -23,25 +20,22 @@ export interface PutMetricDataInput {
   readonly MetricData: readonly MetricDatum[];
 }
 
-/** What all datums of this process have in common. */
-export interface Publication {
-  readonly namespace: string;
-  readonly dimensions: readonly Dimension[];
-  /** Windows shorter than a minute are stored by the second. */
-  readonly highResolution: boolean;
-}
-
 /** A window in CloudWatch's words. */
-export function metricData(window: WaitingWindow, publication: Publication): MetricDatum[] {
-  const timestamp = `${new Date(window.startMs).toISOString().slice(0, 19)}Z`;
-  return window.data.map((datum) => ({
+export function metricData({ startMs, data, publication }: Publishable): MetricDatum[] {
+  const Timestamp = timestamp(startMs);
+  return data.map((datum) => ({
     MetricName: datum.name,
     Dimensions: publication.dimensions,
-    Timestamp: timestamp,
+    Timestamp,
     Unit: datum.unit,
     ...(publication.highResolution ? { StorageResolution: 1 } : undefined),
     ...figures(datum),
   }));
+}
+
+/** ISO 8601, UTC, whole seconds. */
+export function timestamp(wallMs: number): string {
+  return `${new Date(wallMs).toISOString().slice(0, 19)}Z`;
 }
 
 function figures(datum: WaitingDatum): Pick<MetricDatum, 'Value' | 'Values' | 'Counts'> {

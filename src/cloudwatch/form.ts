@@ -1,68 +1,87 @@
 import { escaped } from '../aws/escape.ts';
-import type { Dimension, MetricDatum } from './datum.ts';
+import type { WaitingDatum } from '../delivery/packing.ts';
+import type { Page, Publishable } from '../delivery/service.ts';
+import type { Dimension, Publication } from '../metrics/publication.ts';
+import { timestamp } from './datum.ts';
 import { MAX_BODY_BYTES, MAX_DATUMS } from './limits.ts';
 
-/** A request body, and how many datums it carries. ASCII, so its length is its bytes. */
-export interface Page {
-  readonly body: string;
-  readonly datums: number;
-}
+/**
+ * A request body. It is put together for each attempt, with timestamps by the services' clock: what is
+ * added is how far this machine's is off. ASCII, so that its length is its bytes, and always the same.
+ */
+export type Form = (offsetMs: number) => string;
 
 const HEAD = 'Action=PutMetricData&Version=2010-08-01&Namespace=';
+const TIMESTAMP_BYTES = encodeTimestamp(0).length;
 
 /**
  * One form body of the Query protocol with as many of the datums, from the first on, as it may hold: at
- * least one.
+ * least one. All are of the first one's namespace.
  *
  * @param maxBytes of a body before it is compressed
  * @see https://smithy.io/2.0/aws/protocols/aws-query-protocol.html
  */
 export function encodePage(
-  namespace: string,
-  data: readonly MetricDatum[],
+  batch: readonly Publishable[],
   maxBytes: number = MAX_BODY_BYTES,
-): Page {
-  let body = `${HEAD}${escaped(namespace)}`;
+): Page<Form> {
+  const head = `${HEAD}${escaped(batch[0]?.publication.namespace ?? '')}`;
+  /** Text with the instants that stand in it. */
+  const parts: (string | number)[] = [head];
+  let bytes = head.length;
   let datums = 0;
-  for (const datum of data.slice(0, MAX_DATUMS)) {
-    const encoded = encodeDatum(datum, datums + 1);
-    if (datums > 0 && body.length + encoded.length > maxBytes) break;
-    body += encoded;
+  const all = batch.flatMap((window) => window.data.map((datum) => ({ datum, window })));
+  for (const { datum, window } of all.slice(0, MAX_DATUMS)) {
+    const [before, after] = encodeDatum(datum, window.publication, datums + 1);
+    const size = before.length + TIMESTAMP_BYTES + after.length;
+    if (datums > 0 && bytes + size > maxBytes) break;
+    parts.push(before, window.startMs, after);
+    bytes += size;
     datums += 1;
   }
-  return { body, datums };
+  const body: Form = (offsetMs) =>
+    parts
+      .map((part) => (typeof part === 'number' ? encodeTimestamp(part + offsetMs) : part))
+      .join('');
+  return { body, datums, bytes };
 }
 
-/** All datums, in order: one body, unless a limit asks for more. */
-export function encodePages(
-  namespace: string,
-  data: readonly MetricDatum[],
-  maxBytes?: number,
-): Page[] {
-  const pages: Page[] = [];
-  for (let from = 0; from < data.length; ) {
-    const page = encodePage(namespace, data.slice(from), maxBytes);
+/** A whole window, in order: one body, unless a limit asks for more. */
+export function encodePages(window: Publishable, maxBytes?: number): Page<Form>[] {
+  const pages: Page<Form>[] = [];
+  for (let from = 0; from < window.data.length; ) {
+    const page = encodePage([{ ...window, data: window.data.slice(from) }], maxBytes);
     pages.push(page);
     from += page.datums;
   }
   return pages;
 }
 
-function encodeDatum(datum: MetricDatum, member: number): string {
+/** What stands before the timestamp, and behind it. */
+function encodeDatum(
+  datum: WaitingDatum,
+  { dimensions, highResolution }: Publication,
+  member: number,
+): [before: string, after: string] {
   const prefix = `&MetricData.member.${member}.`;
-  const pairs = [
-    `MetricName=${escaped(datum.MetricName)}`,
-    ...datum.Dimensions.flatMap(encodeDimension),
-    `Timestamp=${escaped(datum.Timestamp)}`,
-    ...(datum.Value === undefined ? [] : [`Value=${encodeNumber(datum.Value)}`]),
-    ...encodeList('Values', datum.Values),
-    ...encodeList('Counts', datum.Counts),
-    `Unit=${escaped(datum.Unit)}`,
-    ...(datum.StorageResolution === undefined
-      ? []
-      : [`StorageResolution=${datum.StorageResolution}`]),
+  const joined = (pairs: readonly string[]): string => pairs.map((pair) => prefix + pair).join('');
+  const before = [
+    `MetricName=${escaped(datum.name)}`,
+    ...dimensions.flatMap(encodeDimension),
+    'Timestamp=',
   ];
-  return pairs.map((pair) => prefix + pair).join('');
+  const after = [
+    ...encodeFigures(datum),
+    `Unit=${escaped(datum.unit)}`,
+    ...(highResolution ? ['StorageResolution=1'] : []),
+  ];
+  return [joined(before), joined(after)];
+}
+
+function encodeFigures({ values, counts }: WaitingDatum): string[] {
+  if (counts !== undefined)
+    return [...encodeList('Values', values), ...encodeList('Counts', counts)];
+  return values.slice(0, 1).map((value) => `Value=${encodeNumber(value)}`);
 }
 
 function encodeDimension({ Name, Value }: Dimension, index: number): string[] {
@@ -70,7 +89,11 @@ function encodeDimension({ Name, Value }: Dimension, index: number): string[] {
   return [`${prefix}Name=${escaped(Name)}`, `${prefix}Value=${escaped(Value)}`];
 }
 
-function encodeList(name: string, values: readonly number[] = []): string[] {
+function encodeTimestamp(wallMs: number): string {
+  return escaped(timestamp(wallMs));
+}
+
+function encodeList(name: string, values: readonly number[]): string[] {
   return values.map((value, index) => `${name}.member.${index + 1}=${encodeNumber(value)}`);
 }
 

@@ -1,3 +1,5 @@
+import type { Limits } from '../delivery/service.ts';
+
 /**
  * What CloudWatch accepts.
  *
@@ -10,6 +12,14 @@ export const MAX_VALUES = 150;
 export const MAX_DIMENSIONS = 30;
 /** The service says 1 MB. It is a little less than 1 MiB whichever way that is meant. */
 export const MAX_BODY_BYTES = 1_000_000;
+
+export const LIMITS: Limits = {
+  maxDatums: MAX_DATUMS,
+  // It takes what is up to two weeks old; two hours are left for the way there.
+  maxAgeMs: (13 * 24 + 22) * 3_600_000,
+  // As the SDKs do.
+  maxHintMs: 5000,
+};
 
 const MAX_NAMESPACE = 255;
 const MAX_DIMENSION_NAME = 255;

@@ -3,10 +3,12 @@ import type { Destination } from '../aws/aws.ts';
 import { abortable, call } from '../aws/call.ts';
 import type { Identity } from '../aws/credentials/identity.ts';
 import type { Clock } from '../clock.ts';
+import type { Post } from '../delivery/service.ts';
+import { judgeFailure, unready } from '../delivery/verdict.ts';
 import type { HttpAnswer } from '../net/http.ts';
 import { gzipFrom } from './compression.ts';
-import type { Page } from './form.ts';
-import { judge, judgeFailure, unready, type Verdict } from './judge.ts';
+import type { Form } from './form.ts';
+import { judge } from './judge.ts';
 
 export interface PostOptions {
   /** Finds region and endpoint, as long as it takes. */
@@ -14,9 +16,6 @@ export interface PostOptions {
   readonly clock: Clock;
   readonly userAgent: string;
 }
-
-/** One attempt at one request: what came of it. It does not reject. */
-export type Post = (page: Page, timeoutMs: number, signal: AbortSignal) => Promise<Verdict>;
 
 /** What the service says of credentials that were good once. */
 const EXPIRED = new Set(['ExpiredToken', 'InvalidToken']);
@@ -27,7 +26,7 @@ const UNKNOWN = new Set(['InvalidClientTokenId', 'UnrecognizedClientException'])
  * Finds whatever is not yet known (region, endpoint, credentials), compresses, signs, sends and judges.
  * Expired credentials are renewed and a wrong clock is corrected within the attempt, once.
  */
-export function createPost(options: PostOptions): Post {
+export function createPost(options: PostOptions): Post<Form> {
   const { locate, clock, userAgent } = options;
   return async (page, timeoutMs, signal) => {
     const limit = new AbortController();
@@ -37,7 +36,7 @@ export function createPost(options: PostOptions): Post {
     try {
       const [destination, identity] = await ready(locate, limit.signal);
       const gzipFromBytes = gzipFrom(destination.setting);
-      const isLarge = page.body.length >= gzipFromBytes;
+      const isLarge = page.bytes >= gzipFromBytes;
       const headers = {
         'content-type': 'application/x-www-form-urlencoded; charset=utf-8',
         'user-agent': userAgent,
@@ -45,7 +44,7 @@ export function createPost(options: PostOptions): Post {
       };
       const zlib = isLarge ? await import('node:zlib') : undefined;
       const body = (): Buffer => {
-        const plain = Buffer.from(shifted(page.body, destination.skew.offsetMs()), 'latin1');
+        const plain = Buffer.from(page.body(destination.skew.offsetMs()), 'latin1');
         return zlib?.gzipSync(plain) ?? plain;
       };
       const { region, endpoint: url } = destination;
@@ -55,7 +54,7 @@ export function createPost(options: PostOptions): Post {
       );
       const secrets = [identity, used].flatMap((by) => [by.secretAccessKey, by.sessionToken]);
       const verdict = judge(answer, secrets);
-      return EXPIRED.has(errorCode(answer)) ? { ...verdict, outlook: 'unready' } : verdict;
+      return EXPIRED.has(errorCode(answer)) ? { ...verdict, kind: 'unready' } : verdict;
     } catch (error) {
       return error instanceof Unready ? unready(error.cause) : judgeFailure(error);
     } finally {
@@ -93,13 +92,4 @@ async function renewed(
   credentials.invalidate(used.accessKeyId);
   const fresh = await credentials.resolve(signal);
   return fresh.accessKeyId === used.accessKeyId ? [answer, used] : [await send(fresh), fresh];
-}
-
-/** Timestamps by the services' clock, where this machine's is known to be far off. */
-function shifted(body: string, offsetMs: number): string {
-  if (offsetMs === 0) return body;
-  return body.replace(/(?<=\.Timestamp=)[^&]*/g, (text) => {
-    const time = new Date(Date.parse(decodeURIComponent(text)) + offsetMs);
-    return encodeURIComponent(`${time.toISOString().slice(0, 19)}Z`);
-  });
 }

@@ -1,11 +1,11 @@
 import { gzipFrom } from '../cloudwatch/compression.ts';
-import type { Dimension } from '../cloudwatch/datum.ts';
 import { MAX_DIMENSIONS } from '../cloudwatch/limits.ts';
 import { type Environment, given } from '../environment.ts';
 import { ConfigError } from '../errors.ts';
 import type { Level } from '../log.ts';
 import { namedMetrics } from '../metrics/catalog.ts';
 import type { Metric, Statistics } from '../metrics/metric.ts';
+import type { Dimension } from '../metrics/publication.ts';
 import type { CpuBase, MemoryMode } from '../sources/options.ts';
 import type { Scope } from '../sources/select.ts';
 import { type Flag, Settings } from './flags.ts';

@@ -1,6 +1,5 @@
 // Over 200 lines: the flag table is one thing, and every row is read beside the others.
 import { ENDPOINT_EXPECTED, isRegion, parseEndpoint } from '../aws/endpoint.ts';
-import type { Dimension } from '../cloudwatch/datum.ts';
 import {
   isDimensionName,
   isDimensionValue,
@@ -12,6 +11,7 @@ import { LEVELS, type Level } from '../log.ts';
 import { isToken, TOKENS } from '../metadata/dimensions.ts';
 import { CATALOG, namedMetrics } from '../metrics/catalog.ts';
 import type { Statistics } from '../metrics/metric.ts';
+import type { Dimension } from '../metrics/publication.ts';
 import { CPU_BASES, type CpuBase, MEMORY_MODES, type MemoryMode } from '../sources/options.ts';
 import type { Scope } from '../sources/select.ts';
 import type { Flag, FlagTable, Switch } from './flags.ts';

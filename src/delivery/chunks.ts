@@ -7,7 +7,7 @@ export interface Chunk {
   /** Windows of which something waits. */
   live: number;
   /** Those of them that are not on disk. */
-  unkept: number;
+  unspooled: number;
   /** How often it has been used again: what was written before is no longer there. */
   uses: number;
   /** Nothing in it was born before. */
@@ -50,8 +50,8 @@ export class Chunks {
   }
 
   /** Windows that are not on disk. */
-  get unkept(): number {
-    return this.#chunks.reduce((sum, { unkept }) => sum + unkept, 0);
+  get unspooled(): number {
+    return this.#chunks.reduce((sum, { unspooled }) => sum + unspooled, 0);
   }
 
   get oldest(): Chunk | undefined {
@@ -104,7 +104,7 @@ export class Chunks {
   }
 
   #insert(slots: number, at: number, isAdopted: boolean): Chunk {
-    const none = { used: 0, live: 0, unkept: 0, uses: 0, oldestMs: Number.POSITIVE_INFINITY };
+    const none = { used: 0, live: 0, unspooled: 0, uses: 0, oldestMs: Number.POSITIVE_INFINITY };
     const chunk = { slots: new Float64Array(slots), isAdopted, ...none };
     this.#bytes += chunk.slots.byteLength;
     this.#chunks = [...this.#chunks.slice(0, at), chunk, ...this.#chunks.slice(at)];

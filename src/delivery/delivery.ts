@@ -1,25 +1,27 @@
 // Over 200 lines: what is on its way and what waits must agree at each step.
 
-import type { Verdict } from '../cloudwatch/judge.ts';
-import { MAX_DATUMS } from '../cloudwatch/limits.ts';
-import type { Adopted, Gone, Outbox, Piece } from './outbox.ts';
+import type { Outbox } from './outbox.ts';
 import { Pace, type PaceOptions } from './pace.ts';
 import type { WaitingWindow } from './packing.ts';
+import type { Limits } from './service.ts';
+import type { PendingWindow, Removed } from './store.ts';
+import type { Verdict } from './verdict.ts';
 
 /** Why a window left without having been delivered. */
 export type Loss = 'refused' | 'too old' | 'no room';
 
 /** What happens to windows, for whoever counts, tells and keeps them on disk. */
 export interface Bookkeeper {
-  delivered(gone: Gone): void;
-  lost(gone: Gone, why: Loss): void;
+  delivered(removed: Removed): void;
+  lost(removed: Removed, why: Loss): void;
   /** Some of a window's datums are settled, others still wait. */
-  partly(piece: Piece): void;
+  partly(window: PendingWindow): void;
   /** Datums that the service will not take. */
   setAside(datums: number): void;
 }
 
 export interface DeliveryOptions extends PaceOptions {
+  readonly limits: Limits;
   readonly outbox: Outbox;
   readonly bookkeeper: Bookkeeper;
 }
@@ -29,16 +31,10 @@ export type Step =
   /** Nothing waits. */
   | { readonly kind: 'idle' }
   | { readonly kind: 'wait'; readonly untilMs: number }
-  | { readonly kind: 'send'; readonly batch: readonly Piece[]; readonly timeoutMs: number }
+  | { readonly kind: 'send'; readonly batch: readonly PendingWindow[]; readonly timeoutMs: number }
   /** After {@link Delivery.flush}: nothing more will be sent. */
   | { readonly kind: 'over' };
 
-/**
- * CloudWatch takes what is up to two weeks old; two hours are left for the way there.
- *
- * @see https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDatum.html
- */
-export const MOST_AGE_MS: number = (13 * 24 + 22) * 3_600_000;
 const ATTEMPT_MS = 10_000;
 /** Less is not worth a try: a handshake alone takes that. */
 const LEAST_ATTEMPT_MS = 100;
@@ -52,10 +48,11 @@ export class Delivery {
   readonly #outbox: Outbox;
   readonly #bookkeeper: Bookkeeper;
   readonly #pace: Pace;
-  #flight: readonly Piece[] | undefined;
+  #flight: readonly PendingWindow[] | undefined;
   /** Dropped for want of room while on their way: the answer decides whether they are lost. */
-  #limbo: Gone[] = [];
-  #mostDatums = MAX_DATUMS;
+  #limbo: Removed[] = [];
+  readonly #limits: Limits;
+  #mostDatums: number;
   /** The service has taken something since it last refused something without saying what: it is not all that it refuses. */
   #isTaking = false;
   #deadlineMs: number | undefined;
@@ -66,7 +63,9 @@ export class Delivery {
   constructor(options: DeliveryOptions) {
     this.#outbox = options.outbox;
     this.#bookkeeper = options.bookkeeper;
-    this.#pace = new Pace(options);
+    this.#limits = options.limits;
+    this.#mostDatums = options.limits.maxDatums;
+    this.#pace = new Pace(options, options.limits.maxHintMs);
   }
 
   /** Where in the period this process publishes. */
@@ -75,24 +74,19 @@ export class Delivery {
   }
 
   /** @param agoMs how long ago the window's end was */
-  accept(window: WaitingWindow, label: number, nowMs: number, agoMs: number): void {
+  accept(window: WaitingWindow, publicationId: number, nowMs: number, agoMs: number): void {
     const isFirst = this.#outbox.windows === 0;
-    for (const gone of this.#outbox.push(window, label, nowMs)) {
-      if (this.#flight?.some(({ id }) => id === gone.id)) this.#limbo.push(gone);
-      else this.#bookkeeper.lost(gone, 'no room');
+    for (const removed of this.#outbox.push(window, publicationId, nowMs)) {
+      if (this.#flight?.some(({ id }) => id === removed.id)) this.#limbo.push(removed);
+      else this.#bookkeeper.lost(removed, 'no room');
     }
     this.#pace.closed(nowMs, agoMs, isFirst);
   }
 
-  /** Takes over what another process left. @returns whether there was room */
-  adopt(windows: readonly Adopted[]): boolean {
-    return this.#outbox.adopt(windows);
-  }
-
   /** What to do at an instant. After `send` the next question is {@link answered}. */
   next(nowMs: number): Step {
-    for (const gone of this.#outbox.expire(nowMs - MOST_AGE_MS)) {
-      this.#bookkeeper.lost(gone, 'too old');
+    for (const removed of this.#outbox.expire(nowMs - this.#limits.maxAgeMs)) {
+      this.#bookkeeper.lost(removed, 'too old');
     }
     const isFlush = this.#deadlineMs !== undefined;
     const leftMs = (this.#deadlineMs ?? Number.POSITIVE_INFINITY) - nowMs;
@@ -111,19 +105,19 @@ export class Delivery {
   /** So many datums of the batch are on their way: what a request holds. */
   trim(datums: number): void {
     let room = datums;
-    const flight: Piece[] = [];
-    for (const piece of this.#flight ?? []) {
-      const data = piece.data.slice(0, room);
+    const flight: PendingWindow[] = [];
+    for (const window of this.#flight ?? []) {
+      const data = window.data.slice(0, room);
       if (data.length > 0) {
-        flight.push({ ...piece, data, indexes: piece.indexes.slice(0, data.length) });
+        flight.push({ ...window, data, indexes: window.indexes.slice(0, data.length) });
       }
       room -= data.length;
     }
     this.#flight = flight;
     // What was dropped before it could be under way is lost, whatever the answer is.
-    const isUnderWay = (gone: Gone): boolean => flight.some(({ id }) => id === gone.id);
-    for (const gone of this.#limbo.filter((one) => !isUnderWay(one))) {
-      this.#bookkeeper.lost(gone, 'no room');
+    const isUnderWay = (removed: Removed): boolean => flight.some(({ id }) => id === removed.id);
+    for (const removed of this.#limbo.filter((one) => !isUnderWay(one))) {
+      this.#bookkeeper.lost(removed, 'no room');
     }
     this.#limbo = this.#limbo.filter(isUnderWay);
   }
@@ -132,12 +126,14 @@ export class Delivery {
   answered(verdict: Verdict, nowMs: number): void {
     const flight = this.#flight ?? [];
     this.#flight = undefined;
-    const isAccepted = verdict.outlook === 'accepted';
-    if (isAccepted) this.#taken(flight, nowMs);
+    const rejected = verdict.rejected ?? 0;
+    // One that takes none of it has refused it.
+    const isTaken = verdict.kind === 'accepted' && (rejected === 0 || rejected < datumsOf(flight));
+    if (verdict.kind === 'accepted') this.#taken(flight, nowMs, isTaken, rejected);
     else this.#notTaken(verdict, flight, nowMs);
-    for (const gone of this.#limbo.splice(0)) {
-      if (isAccepted) this.#bookkeeper.delivered({ ...gone, isDelivered: true });
-      else this.#bookkeeper.lost(gone, 'no room');
+    for (const removed of this.#limbo.splice(0)) {
+      if (isTaken) this.#bookkeeper.delivered({ ...removed, isDelivered: true });
+      else this.#bookkeeper.lost(removed, 'no room');
     }
   }
 
@@ -152,26 +148,34 @@ export class Delivery {
     this.#pace.hurry(nowMs);
   }
 
-  #taken(flight: readonly Piece[], nowMs: number): void {
-    for (const piece of flight) this.#settle(piece, new Set(piece.indexes), true);
-    this.#mostDatums = Math.min(MAX_DATUMS, this.#mostDatums * 2);
+  #taken(
+    flight: readonly PendingWindow[],
+    nowMs: number,
+    isTaken: boolean,
+    rejected: number,
+  ): void {
+    if (isTaken) {
+      for (const window of flight) this.#settle(window, new Set(window.indexes), true);
+      if (rejected > 0) this.#bookkeeper.setAside(rejected);
+    } else this.#setAside(flight);
+    this.#mostDatums = Math.min(this.#limits.maxDatums, this.#mostDatums * 2);
     this.#isTaking = true;
     this.#pace.succeeded(nowMs, this.#outbox.windows > 0);
   }
 
-  #notTaken(verdict: Verdict, flight: readonly Piece[], nowMs: number): void {
-    const { outlook, members, waitMs } = verdict;
-    const datums = flight.reduce((sum, { data }) => sum + data.length, 0);
+  #notTaken(verdict: Verdict, flight: readonly PendingWindow[], nowMs: number): void {
+    const { kind, members, waitMs } = verdict;
+    const datums = datumsOf(flight);
     const named = members.filter((member) => member <= datums);
-    if (outlook === 'invalid' && named.length > 0) this.#setAside(flight, new Set(named));
-    else if ((outlook === 'invalid' || outlook === 'tooLarge') && flight.length > 1) {
+    if (kind === 'invalid' && named.length > 0) this.#setAside(flight, new Set(named));
+    else if ((kind === 'invalid' || kind === 'tooLarge') && flight.length > 1) {
       this.#halve(datums);
-    } else if (outlook === 'tooLarge' && datums > 1) this.#halve(datums);
-    else if ((outlook === 'invalid' || outlook === 'tooLarge') && this.#isTaking) {
+    } else if (kind === 'tooLarge' && datums > 1) this.#halve(datums);
+    else if ((kind === 'invalid' || kind === 'tooLarge') && this.#isTaking) {
       this.#setAside(flight);
-    } else if (outlook !== 'accepted') {
-      const isRefused = outlook === 'invalid' || outlook === 'tooLarge';
-      const trouble = isRefused ? 'denied' : outlook;
+    } else if (kind !== 'accepted') {
+      const isRefused = kind === 'invalid' || kind === 'tooLarge';
+      const trouble = isRefused ? 'denied' : kind;
       // What a person would have to mend within seconds is not asked for again and again.
       if (trouble === 'denied' && this.#deadlineMs !== undefined) this.#denials += 1;
       if (this.#denials >= MOST_DENIALS) this.#isOver = true;
@@ -181,28 +185,32 @@ export class Delivery {
 
   /** The next requests are smaller, until one is taken. */
   #halve(datums: number): void {
-    if (this.#mostDatums === MAX_DATUMS) this.#isTaking = false;
+    if (this.#mostDatums === this.#limits.maxDatums) this.#isTaking = false;
     this.#mostDatums = Math.ceil(datums / 2);
   }
 
   /** Gives up datums that will be refused again. @param members their numbers in the request, from 1 */
-  #setAside(flight: readonly Piece[], members?: ReadonlySet<number>): void {
+  #setAside(flight: readonly PendingWindow[], members?: ReadonlySet<number>): void {
     let member = 0;
-    for (const piece of flight) {
-      const indexes = piece.indexes.filter(() => {
+    for (const window of flight) {
+      const indexes = window.indexes.filter(() => {
         member += 1;
         return members?.has(member) ?? true;
       });
       if (indexes.length === 0) continue;
       this.#bookkeeper.setAside(indexes.length);
-      this.#settle(piece, new Set(indexes), false);
+      this.#settle(window, new Set(indexes), false);
     }
   }
 
-  #settle(piece: Piece, indexes: ReadonlySet<number>, isDelivered: boolean): void {
-    const gone = this.#outbox.settle(piece, indexes, isDelivered);
-    if (gone?.isDelivered === true) this.#bookkeeper.delivered(gone);
-    else if (gone !== undefined) this.#bookkeeper.lost(gone, 'refused');
-    else if (!this.#limbo.some(({ id }) => id === piece.id)) this.#bookkeeper.partly(piece);
+  #settle(window: PendingWindow, indexes: ReadonlySet<number>, isDelivered: boolean): void {
+    const removed = this.#outbox.settle(window, indexes, isDelivered);
+    if (removed?.isDelivered === true) this.#bookkeeper.delivered(removed);
+    else if (removed !== undefined) this.#bookkeeper.lost(removed, 'refused');
+    else if (!this.#limbo.some(({ id }) => id === window.id)) this.#bookkeeper.partly(window);
   }
+}
+
+function datumsOf(flight: readonly PendingWindow[]): number {
+  return flight.reduce((sum, { data }) => sum + data.length, 0);
 }

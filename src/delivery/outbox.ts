@@ -1,44 +1,23 @@
 // Over 200 lines: whatever changes a window has to keep the same counts.
 import { type Chunk, Chunks, type Entry, isWaiting, setSlot, slotOf } from './chunks.ts';
 import {
-  type Kept,
+  DELIVERED,
   MetricNumbers,
   markSettled,
   pack,
   packedData,
+  type RecordPosition,
   sizeOf,
   unpack,
   type WaitingWindow,
 } from './packing.ts';
-
-/** A window, or what is left of it, as it is taken out to be sent. */
-export interface Piece extends WaitingWindow, Kept {
-  readonly id: number;
-  readonly entry: Entry;
-  /** Whose window it is: a number that whoever put it in gave. */
-  readonly label: number;
-  /** The place of each datum in the window as it was put in. */
-  readonly indexes: readonly number[];
-}
-
-/** A window of another process. */
-export interface Adopted extends WaitingWindow, Kept {
-  readonly label: number;
-  /** Monotonic: from when on it ages. */
-  readonly bornMs: number;
-}
-
-/** A window that left the outbox; delivered where at least one of its datums was. */
-export interface Gone extends Kept {
-  readonly id: number;
-  readonly isDelivered: boolean;
-}
+import type { Adopted, PendingWindow, PendingWindows, Removed } from './store.ts';
 
 /**
  * Closed windows that wait, packed: a default minute takes 128 bytes. They leave at either end or from
  * the middle. Where there is no more room the oldest chunk of them is dropped.
  */
-export class Outbox {
+export class Outbox implements PendingWindows {
   readonly #chunks: Chunks;
   readonly #metrics = new MetricNumbers();
   #windows = 0;
@@ -68,12 +47,12 @@ export class Outbox {
    * @param bornMs monotonic: from when on it ages
    * @returns what was dropped for it, and it itself where it is larger than all the room
    */
-  push(window: WaitingWindow, label: number, bornMs: number): readonly Gone[] {
+  push(window: WaitingWindow, publicationId: number, bornMs: number): readonly Removed[] {
     this.#ids += 1;
     const where = { id: this.#ids, segment: 0, record: 0 };
     const size = sizeOf(window);
     if (!this.#chunks.couldFit(size)) return [{ ...where, isDelivered: false }];
-    const dropped: Gone[] = [];
+    const dropped: Removed[] = [];
     let chunk = this.#chunks.lastWith(size);
     if (chunk === undefined) {
       const slots = this.#chunks.sizeFor(size);
@@ -90,7 +69,7 @@ export class Outbox {
       }
       chunk = this.#chunks.add(slots);
     }
-    this.#put(chunk, window, { ...where, bornMs, label });
+    this.#put(chunk, window, { ...where, bornMs, publicationId });
     return dropped;
   }
 
@@ -125,70 +104,75 @@ export class Outbox {
   }
 
   /** The newest window and then the oldest ones, as many datums of theirs as may go at once. */
-  batch(maxDatums: number): readonly Piece[] {
+  batch(maxDatums: number): readonly PendingWindow[] {
     const newest = this.#chunks.newest();
     if (newest === undefined) return [];
-    const first = this.#piece(newest, maxDatums);
-    const pieces = [first];
+    const first = this.#takeOut(newest, maxDatums);
+    const windows = [first];
     let room = maxDatums - first.data.length;
     for (const entry of this.#chunks.waiting()) {
       if (room === 0 || slotOf(entry, 'id') === first.id) break;
-      const piece = this.#piece(entry, room);
-      pieces.push(piece);
-      room -= piece.data.length;
+      const window = this.#takeOut(entry, room);
+      windows.push(window);
+      room -= window.data.length;
     }
-    return pieces;
+    return windows;
   }
 
   /** How many windows are not on disk. */
-  get unkeptWindows(): number {
-    return this.#chunks.unkept;
+  get unspooledWindows(): number {
+    return this.#chunks.unspooled;
   }
 
   /** Windows that are not on disk, oldest first, so many at most. */
-  unkept(most: number): readonly Piece[] {
-    const pieces: Piece[] = [];
-    for (const entry of this.#chunks.waiting(({ unkept }) => unkept > 0)) {
-      if (pieces.length === most) break;
-      if (slotOf(entry, 'segment') === 0) pieces.push(this.#piece(entry, Number.POSITIVE_INFINITY));
+  unspooled(most: number): readonly PendingWindow[] {
+    const windows: PendingWindow[] = [];
+    for (const entry of this.#chunks.waiting(({ unspooled }) => unspooled > 0)) {
+      if (windows.length === most) break;
+      if (slotOf(entry, 'segment') === 0)
+        windows.push(this.#takeOut(entry, Number.POSITIVE_INFINITY));
     }
-    return pieces;
+    return windows;
   }
 
   /** What of a window waits now; nothing where it is gone. */
-  left({ entry }: Piece): Piece | undefined {
+  remaining({ entry }: PendingWindow): PendingWindow | undefined {
     if (!isWaiting(entry)) return undefined;
-    return this.#piece(entry, Number.POSITIVE_INFINITY);
+    return this.#takeOut(entry, Number.POSITIVE_INFINITY);
   }
 
   /** Notes where a window's record is. @returns false where the window waits no longer */
-  keep({ entry }: Piece, { segment, record }: Kept): boolean {
+  markSpooled({ entry }: PendingWindow, { segment, record }: RecordPosition): boolean {
     if (!isWaiting(entry)) return false;
-    if (slotOf(entry, 'segment') === 0) entry.chunk.unkept -= 1;
+    if (slotOf(entry, 'segment') === 0) entry.chunk.unspooled -= 1;
     setSlot(entry, 'segment', segment);
     setSlot(entry, 'record', record);
     return true;
   }
 
   /** Notes that the windows of a segment are on disk no longer. */
-  unkeep(segment: number): void {
+  markUnspooled(segment: number): void {
     for (const entry of this.#chunks.waiting()) {
       if (slotOf(entry, 'segment') !== segment) continue;
       setSlot(entry, 'segment', 0);
-      entry.chunk.unkept += 1;
+      entry.chunk.unspooled += 1;
     }
   }
 
   /**
-   * Decides about datums of a piece: delivered, or set aside. What was dropped meanwhile is let be.
+   * Decides about datums of a window: delivered, or set aside. What was dropped meanwhile is let be.
    *
    * @param indexes their places in the window
    * @returns the window, when nothing of it waits any more
    */
-  settle({ entry }: Piece, indexes: ReadonlySet<number>, isDelivered: boolean): Gone | undefined {
+  settle(
+    { entry }: PendingWindow,
+    indexes: ReadonlySet<number>,
+    isDelivered: boolean,
+  ): Removed | undefined {
     if (!isWaiting(entry)) return undefined;
     const { slots } = entry.chunk;
-    const open = slotOf(entry, 'open');
+    const open = slotOf(entry, 'open') % DELIVERED;
     let settled = 0;
     let index = 0;
     for (const datum of packedData(slots, entry.at)) {
@@ -198,27 +182,27 @@ export class Outbox {
       }
       index += 1;
     }
-    if (isDelivered) setSlot(entry, 'delivered', slotOf(entry, 'delivered') + settled);
-    if (settled === open) return this.#leave(entry);
-    setSlot(entry, 'open', open - settled);
-    return undefined;
+    const wasDelivered = slotOf(entry, 'open') >= DELIVERED;
+    const isSome = wasDelivered || (isDelivered && settled > 0);
+    setSlot(entry, 'open', open - settled + (isSome ? DELIVERED : 0));
+    return settled === open ? this.#leave(entry) : undefined;
   }
 
   /** Drops what was born before an instant (monotonic), from the oldest on. */
-  expire(beforeMs: number): readonly Gone[] {
+  expire(beforeMs: number): readonly Removed[] {
     const isOld = (chunk: Chunk): boolean => chunk.oldestMs < beforeMs;
     return this.#drop((entry) => slotOf(entry, 'born') < beforeMs, isOld);
   }
 
   /** Drops the windows whose records are in a segment: they are somebody else's now. */
-  release(segment: number): readonly Gone[] {
+  release(segment: number): readonly Removed[] {
     return this.#drop((entry) => slotOf(entry, 'segment') === segment);
   }
 
   #drop(
     which: (entry: Entry) => boolean,
     where: (chunk: Chunk) => boolean = () => true,
-  ): readonly Gone[] {
+  ): readonly Removed[] {
     return [...this.#chunks.waiting(where)].filter(which).map((entry) => this.#leave(entry));
   }
 
@@ -226,12 +210,12 @@ export class Outbox {
     pack(chunk.slots, chunk.used, window, more, this.#metrics);
     chunk.used += sizeOf(window);
     chunk.live += 1;
-    if (more.segment === 0) chunk.unkept += 1;
+    if (more.segment === 0) chunk.unspooled += 1;
     this.#windows += 1;
     chunk.oldestMs = Math.min(chunk.oldestMs, more.bornMs);
   }
 
-  #piece(entry: Entry, maxDatums: number): Piece {
+  #takeOut(entry: Entry, maxDatums: number): PendingWindow {
     const { slots } = entry.chunk;
     const open = [...packedData(slots, entry.at)]
       .map((datum, index) => ({ datum, index }))
@@ -241,7 +225,8 @@ export class Outbox {
       entry,
       id: slotOf(entry, 'id'),
       startMs: slotOf(entry, 'start'),
-      label: slotOf(entry, 'label'),
+      endMs: slotOf(entry, 'end'),
+      publicationId: slotOf(entry, 'publicationId'),
       segment: slotOf(entry, 'segment'),
       record: slotOf(entry, 'record'),
       data: open.map(({ datum }) => unpack(slots, datum, this.#metrics)),
@@ -249,19 +234,20 @@ export class Outbox {
     };
   }
 
-  #leave(entry: Entry): Gone {
+  #leave(entry: Entry): Removed {
     const { chunk } = entry;
+    const isDelivered = slotOf(entry, 'open') >= DELIVERED;
     setSlot(entry, 'open', 0);
     chunk.live -= 1;
-    if (slotOf(entry, 'segment') === 0) chunk.unkept -= 1;
+    if (slotOf(entry, 'segment') === 0) chunk.unspooled -= 1;
     this.#windows -= 1;
-    const gone = {
+    const removed = {
       id: slotOf(entry, 'id'),
       segment: slotOf(entry, 'segment'),
       record: slotOf(entry, 'record'),
-      isDelivered: slotOf(entry, 'delivered') > 0,
+      isDelivered,
     };
     if (chunk.live === 0) this.#chunks.tidy(chunk);
-    return gone;
+    return removed;
   }
 }

@@ -25,8 +25,6 @@ const SLOW = { firstPart: 0.25, lastPart: 2, lastLeastMs: 5000, lastMostMs: 300_
 const HURRIED = { firstMs: 50, lastMs: 1000 };
 /** As in the SDKs: what may be spent on retries, what one costs, what a success without one gives. */
 const BUDGET = { full: 500, retry: 14, gain: 1 };
-/** A service's own wish lengthens a wait by so much at most. */
-const MOST_HINT_MS = 5000;
 /** Between requests that clear a backlog. */
 const DRAIN_MS = 1000;
 /** A process that is throttled again and again leaves out whole periods as well: of so many it takes one. */
@@ -35,6 +33,7 @@ const SKIPPED = { periods: 4, mostMs: 600_000 };
 /** When the next request goes. All instants are monotonic milliseconds. */
 export class Pace {
   readonly #options: PaceOptions;
+  readonly #maxHintMs: number;
   /** This process's own place in the period, so that a fleet does not publish in one second. */
   #offsetMs: number;
   /** An instant at which a window ended. */
@@ -44,8 +43,10 @@ export class Pace {
   #budget = BUDGET.full;
   #isHurried = false;
 
-  constructor(options: PaceOptions) {
+  /** @param maxHintMs a service's own wish lengthens a wait by so much at most */
+  constructor(options: PaceOptions, maxHintMs: number) {
     this.#options = options;
+    this.#maxHintMs = maxHintMs;
     this.#offsetMs = options.random() * options.jitterMs;
   }
 
@@ -89,7 +90,7 @@ export class Pace {
       this.#atMs = nowMs + this.#options.random() * grown(HURRIED, this.#failures);
     } else {
       const waitMs = trouble === 'throttled' ? this.#elsewhere(nowMs) : this.#backOff(trouble);
-      this.#atMs = nowMs + Math.max(waitMs, Math.min(hintMs, waitMs + MOST_HINT_MS));
+      this.#atMs = nowMs + Math.max(waitMs, Math.min(hintMs, waitMs + this.#maxHintMs));
     }
   }
 

@@ -1,38 +1,44 @@
 import type { Datum } from '../metrics/aggregate.ts';
 
 /** A figure that waits: what {@link Datum} has beyond that is for the screen. */
-export type WaitingDatum = Pick<Datum, 'name' | 'unit' | 'values' | 'counts'>;
+export interface WaitingDatum extends Pick<Datum, 'name' | 'values' | 'counts'> {
+  /** Another process's may be one that this one does not know. */
+  readonly unit: string;
+}
 
 /** Where a window's record is on disk: which segment, and its number there. 0 is no segment. */
-export interface Kept {
+export interface RecordPosition {
   readonly segment: number;
   readonly record: number;
 }
 
 /** A window as it is put away. */
 export interface WaitingWindow {
-  /** Wall-clock milliseconds that label the datums. */
+  /** Wall-clock milliseconds. The start labels the datums. */
   readonly startMs: number;
+  readonly endMs: number;
   readonly data: readonly WaitingDatum[];
 }
 
 /**
  * Slots of an entry's head, all numbers. `born` is monotonic: from when on it ages. `open` counts the
- * datums of which nobody has decided yet. The size stands at the end again, for the way back.
+ * datums of which nobody has decided yet, from {@link DELIVERED} on where one was delivered. The size stands
+ * at the end again, for the way back.
  */
 export const SLOT = {
   size: 0,
   id: 1,
   born: 2,
   start: 3,
-  label: 4,
-  segment: 5,
-  record: 6,
-  open: 7,
-  delivered: 8,
+  end: 4,
+  publicationId: 5,
+  segment: 6,
+  record: 7,
+  open: 8,
 } as const;
 const HEAD = 9;
 const TAIL = 1;
+export const DELIVERED: number = 2 ** 32;
 
 /** A datum's first slot, from the right: how many values, whether counts follow, whether it is settled, which metric. */
 const COUNTS = 2 ** 20;
@@ -74,13 +80,18 @@ export function sizeOf({ data }: WaitingWindow): number {
 export function pack(
   slots: Float64Array,
   at: number,
-  { startMs, data }: WaitingWindow,
-  more: Kept & { readonly id: number; readonly bornMs: number; readonly label: number },
+  window: WaitingWindow,
+  more: RecordPosition & {
+    readonly id: number;
+    readonly bornMs: number;
+    readonly publicationId: number;
+  },
   metrics: MetricNumbers,
 ): void {
-  const { id, bornMs, label, segment, record } = more;
-  const size = sizeOf({ startMs, data });
-  slots.set([size, id, bornMs, startMs, label, segment, record, data.length, 0], at);
+  const { id, bornMs, publicationId, segment, record } = more;
+  const { startMs, endMs, data } = window;
+  const size = sizeOf(window);
+  slots.set([size, id, bornMs, startMs, endMs, publicationId, segment, record, data.length], at);
   let slot = at + HEAD;
   for (const datum of data) {
     const { values, counts } = datum;

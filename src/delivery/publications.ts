@@ -1,4 +1,4 @@
-import type { Dimension, Publication } from '../cloudwatch/datum.ts';
+import type { Dimension, Publication } from '../metrics/publication.ts';
 
 /** Answers what stands for something that the place knows. @throws Error where there is no answer now */
 export type Resolve = (
@@ -10,7 +10,7 @@ export type Resolve = (
 export const OWN = 0;
 
 /** The publications that windows belong to, by number: this process's own, and those of what it adopted. */
-export class Labels {
+export class Publications {
   readonly #resolve: Resolve;
   readonly #all: Publication[];
   #isResolved = false;
@@ -28,9 +28,9 @@ export class Labels {
     return at < 0 ? this.#all.push(publication) - 1 : at;
   }
 
-  at(label: number): Publication {
-    const publication = this.#all[label];
-    if (publication === undefined) throw new RangeError(`there is no publication ${label}`);
+  at(publicationId: number): Publication {
+    const publication = this.#all[publicationId];
+    if (publication === undefined) throw new RangeError(`there is no publication ${publicationId}`);
     return publication;
   }
 

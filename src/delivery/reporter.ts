@@ -1,12 +1,15 @@
 import type { Clock } from '../clock.ts';
-import type { Outlook, Verdict } from '../cloudwatch/judge.ts';
 import type { Log } from '../log.ts';
 import type { Loss } from './delivery.ts';
+import type { Page } from './service.ts';
+import type { Verdict } from './verdict.ts';
+
+type Sent = Pick<Page<unknown>, 'datums' | 'bytes'>;
 
 /** One failure is a bad moment; so many in a row are a state worth a warning. */
 const WARN_FROM = 3;
 
-const TROUBLES: Readonly<Record<Exclude<Outlook, 'accepted'>, string>> = {
+const TROUBLES: Readonly<Record<Exclude<Verdict['kind'], 'accepted'>, string>> = {
   retry: 'publishing fails, windows wait',
   throttled: 'publishing is throttled, windows wait',
   tooLarge: 'a request is too large, the next are smaller',
@@ -16,11 +19,11 @@ const TROUBLES: Readonly<Record<Exclude<Outlook, 'accepted'>, string>> = {
 };
 
 /** What concerns one request, and not the way: it may come with each, and is said once an hour. */
-const PASSING: ReadonlySet<Outlook> = new Set(['invalid', 'tooLarge']);
+const PASSING: ReadonlySet<Verdict['kind']> = new Set(['invalid', 'tooLarge']);
 const HOUR_MS = 3_600_000;
 
 /** Says how delivery goes: each change once, not each attempt; what goes on happening once an hour. */
-export class Teller {
+export class Reporter {
   readonly #log: Log;
   /** What to do about a code, where that is known. */
   readonly #remedyFor: (code: string) => string | undefined;
@@ -29,7 +32,7 @@ export class Teller {
   #said = '';
   readonly #clock: Clock;
   /** When something that may go on was said. */
-  readonly #toldMs = new Map<string, number>();
+  readonly #reportedMs = new Map<string, number>();
   readonly #losses = new Map<Loss, number>();
   #setAside = 0;
 
@@ -39,33 +42,38 @@ export class Teller {
     this.#remedyFor = remedyFor;
   }
 
-  published(datums: number, bytes: number, { requestId }: Verdict, windowsWaiting: number): void {
-    this.#log.info('published', { datums, bytes, requestId });
+  /** @param page what was sent; nothing where it did not come to that */
+  attempted(verdict: Verdict, page: Sent | undefined, windowsWaiting: number): void {
+    if (verdict.kind === 'accepted') this.#published(verdict, page, windowsWaiting);
+    else this.#failed(verdict, verdict.kind, windowsWaiting);
+  }
+
+  #published(verdict: Verdict, page: Sent | undefined, windowsWaiting: number): void {
+    const { requestId, message: reason, rejected = 0 } = verdict;
+    this.#log.info('published', { datums: page?.datums, bytes: page?.bytes, requestId });
+    if (rejected > 0) {
+      const level = this.#isDue('rejected') ? 'warn' : 'debug';
+      this.#log[level](TROUBLES.invalid, { datums: rejected, reason });
+    }
     if (this.#said !== '') this.#log.warn('publishing again', { windowsWaiting });
     this.#said = '';
     this.#failures = 0;
   }
 
-  failed({ outlook, code, message, requestId }: Verdict, windowsWaiting: number): void {
-    if (outlook === 'accepted') return;
+  #failed(verdict: Verdict, kind: keyof typeof TROUBLES, windowsWaiting: number): void {
     this.#failures += 1;
+    const { code, message: reason, requestId } = verdict;
     const remedy = this.#remedyFor(code);
-    const fields = {
-      code,
-      reason: message,
-      ...(requestId === '' ? undefined : { requestId }),
-      ...(remedy === undefined ? undefined : { remedy }),
-      windowsWaiting,
-    };
-    const state = stateOf({ outlook, code, message });
-    const isMoment = outlook === 'retry' && this.#failures < WARN_FROM && this.#said === '';
-    if (PASSING.has(outlook)) {
-      this.#log[this.#isDue(state) ? 'warn' : 'debug'](TROUBLES[outlook], fields);
-    } else if (state === this.#said) this.#log.debug(TROUBLES[outlook], fields);
+    const fields = { code, reason, requestId: requestId || undefined, remedy, windowsWaiting };
+    const state = stateOf(verdict);
+    const isMoment = kind === 'retry' && this.#failures < WARN_FROM && this.#said === '';
+    if (PASSING.has(kind)) {
+      this.#log[this.#isDue(state) ? 'warn' : 'debug'](TROUBLES[kind], fields);
+    } else if (state === this.#said) this.#log.debug(TROUBLES[kind], fields);
     else if (isMoment) this.#log.info('an attempt to publish failed, trying again', fields);
     else {
       this.#said = state;
-      this.#log[outlook === 'denied' ? 'error' : 'warn'](TROUBLES[outlook], fields);
+      this.#log[kind === 'denied' ? 'error' : 'warn'](TROUBLES[kind], fields);
     }
   }
 
@@ -82,7 +90,7 @@ export class Teller {
    *
    * @param isLast whether or not an hour is over
    */
-  tellLosses(isLast = false): void {
+  reportLosses(isLast = false): void {
     if (this.#setAside > 0 && (isLast || this.#isDue('set aside'))) {
       const fields = { datums: this.#setAside };
       this.#log.warn('datums that the service does not take are given up', fields);
@@ -90,8 +98,8 @@ export class Teller {
     }
     for (const [why, windows] of this.#losses) {
       if (!(isLast || this.#isDue(why))) continue;
-      const remedy = why === 'no room' ? { remedy: 'raise --buffer' } : undefined;
-      this.#log.warn('windows are lost', { windows, why, ...remedy });
+      const remedy = why === 'no room' ? 'raise --buffer' : undefined;
+      this.#log.warn('windows are lost', { windows, why, remedy });
       this.#losses.delete(why);
     }
   }
@@ -99,8 +107,8 @@ export class Teller {
   /** It was not said within the hour; it is now. */
   #isDue(what: string): boolean {
     const nowMs = this.#clock.monoMs();
-    const isDue = nowMs - (this.#toldMs.get(what) ?? Number.NEGATIVE_INFINITY) >= HOUR_MS;
-    if (isDue) this.#toldMs.set(what, nowMs);
+    const isDue = nowMs - (this.#reportedMs.get(what) ?? Number.NEGATIVE_INFINITY) >= HOUR_MS;
+    if (isDue) this.#reportedMs.set(what, nowMs);
     return isDue;
   }
 }
@@ -109,11 +117,7 @@ export class Teller {
  * What is said once. A network that is down says so in many ways; and not by the message, where there is a
  * code: it may hold the time, and be another one each time.
  */
-function stateOf({
-  outlook,
-  code,
-  message,
-}: Pick<Verdict, 'outlook' | 'code' | 'message'>): string {
-  if (outlook === 'retry' || outlook === 'throttled') return outlook;
-  return `${outlook} ${code === 'NotReady' ? message : code}`;
+function stateOf({ kind, code, message }: Verdict): string {
+  if (kind === 'retry' || kind === 'throttled') return kind;
+  return `${kind} ${code === 'NotReady' ? message : code}`;
 }

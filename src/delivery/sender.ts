@@ -1,43 +1,34 @@
-// Over 200 lines: what drives delivery must know the labels, the spool, the tally and the service.
+// Over 200 lines: what drives delivery must know the publications, the store, the stats and the service.
 import { type Clock, within } from '../clock.ts';
-import { metricData, type Publication } from '../cloudwatch/datum.ts';
-import { encodePage } from '../cloudwatch/form.ts';
-import { unready, type Verdict } from '../cloudwatch/judge.ts';
-import type { Post } from '../cloudwatch/post.ts';
 import type { Fields, Log } from '../log.ts';
 import type { ClosedWindow } from '../metrics/aggregate.ts';
-import type { Outcome, Sink } from '../sinks/sink.ts';
-import type { Spool } from '../spool/spool.ts';
+import type { Publication } from '../metrics/publication.ts';
 import { Delivery, type Step } from './delivery.ts';
-import { Outbox, type Piece } from './outbox.ts';
+import { Outbox } from './outbox.ts';
+import type { Outcome } from './outcome.ts';
 import type { PaceOptions } from './pace.ts';
-import { Labels, OWN, type Resolve } from './publications.ts';
-import { Teller } from './reporter.ts';
-import { type Health, Tally } from './stats.ts';
-import type { Mirrored } from './store.ts';
+import { OWN, Publications, type Resolve } from './publications.ts';
+import { Reporter } from './reporter.ts';
+import type { Page, Service } from './service.ts';
+import { type Health, Stats } from './stats.ts';
+import type { Adopt, PendingWindow, PendingWindows, Store } from './store.ts';
+import { unready, type Verdict } from './verdict.ts';
 
-export interface CloudwatchOptions extends PaceOptions {
+export interface SenderOptions<Body> extends PaceOptions {
+  readonly service: Service<Body>;
   readonly publication: Publication;
   /** Answers the dimensions that stand for what the place knows. */
   readonly resolve: Resolve;
-  /** Finds region, endpoint and credentials, and tells which ones, so that the first request need not. */
+  /** Finds what the first request needs, and tells what that is, so that the request itself need not. */
   readonly prepare: (signal: AbortSignal) => Promise<Fields>;
-  readonly post: Post;
   readonly bufferBytes: number;
   /** Opens the copy on disk, where there is to be one. */
-  readonly openSpool?: ((mirrored: Mirrored) => Spool) | undefined;
+  readonly openStore?: ((pending: PendingWindows, adopt: Adopt) => Store) | undefined;
   readonly health: Health;
   /** What to do about a code, where that is known. */
   readonly remedyFor: (code: string) => string | undefined;
   readonly clock: Clock;
   readonly log: Log;
-}
-
-/** An attempt: what came of how much. */
-interface Tried {
-  readonly verdict: Verdict;
-  readonly datums: number;
-  readonly bytes: number;
 }
 
 /** Of the time for the flush, what is left for the disk: a part, at most a second. */
@@ -47,45 +38,48 @@ const SPOOL_MS = 1000;
 const GRACE_MS = 200;
 
 /** Drives {@link Delivery}: waits, encodes, posts, and lets it know what came of that. */
-export class CloudwatchSink implements Sink {
-  readonly #options: CloudwatchOptions;
+export class Sender<Body> {
+  readonly #options: SenderOptions<Body>;
   readonly #outbox: Outbox;
   readonly #delivery: Delivery;
-  readonly #labels: Labels;
-  readonly #teller: Teller;
-  readonly #tally: Tally;
-  readonly #spool: Spool | undefined;
+  readonly #publications: Publications;
+  readonly #reporter: Reporter;
+  readonly #stats: Stats;
+  readonly #store: Store | undefined;
   #wake: () => void = () => undefined;
   #attempt = new AbortController();
   readonly #preparing = new AbortController();
   readonly #running: Promise<void>;
 
-  constructor(options: CloudwatchOptions) {
-    const { clock, log, bufferBytes, openSpool } = options;
+  constructor(options: SenderOptions<Body>) {
+    const { clock, log, bufferBytes, openStore } = options;
     this.#options = options;
-    this.#teller = new Teller(clock, log, options.remedyFor);
-    this.#tally = new Tally(clock, log, options.health);
-    this.#labels = new Labels(options.publication, options.resolve);
+    this.#reporter = new Reporter(clock, log, options.remedyFor);
+    this.#stats = new Stats(clock, log, options.health);
+    this.#publications = new Publications(options.publication, options.resolve);
     this.#outbox = new Outbox(bufferBytes);
     this.#delivery = new Delivery({
       ...options,
+      limits: options.service.limits,
       outbox: this.#outbox,
       bookkeeper: {
-        delivered: (gone) => {
-          this.#tally.sent();
-          this.#spool?.settled(gone);
+        delivered: (removed) => {
+          this.#stats.sent();
+          this.#store?.settled(removed);
         },
-        lost: (gone, why) => {
-          this.#tally.lost();
-          this.#teller.lost(why);
-          this.#spool?.settled(gone);
+        lost: (removed, why) => {
+          this.#stats.lost();
+          this.#reporter.lost(why);
+          this.#store?.settled(removed);
         },
-        partly: (piece) => this.#spool?.partly(piece),
-        setAside: (datums) => this.#teller.setAside(datums),
+        partly: (window) => this.#store?.partly(window),
+        setAside: (datums) => this.#reporter.setAside(datums),
       },
     });
-    this.#spool = openSpool?.(this.#mirrored());
-    this.#spool?.adopt();
+    this.#store = openStore?.(this.#outbox, (windows, publication) =>
+      this.#adopt(windows, publication),
+    );
+    this.#store?.adopt();
     this.#prepare();
     this.#running = this.#run();
   }
@@ -95,10 +89,10 @@ export class CloudwatchSink implements Sink {
     log.debug('a window waits', { start: new Date(window.startMs).toISOString() });
     const agoMs = Math.min(periodMs, Math.max(0, clock.wallMs() - window.endMs));
     this.#delivery.accept(window, OWN, clock.monoMs(), agoMs);
-    this.#tally.begin();
-    this.#teller.tellLosses();
-    this.#spool?.save();
-    this.#spool?.adopt();
+    this.#stats.begin();
+    this.#reporter.reportLosses();
+    this.#store?.save();
+    this.#store?.adopt();
     this.#wake();
   }
 
@@ -109,35 +103,35 @@ export class CloudwatchSink implements Sink {
 
   async flush(deadlineMs: number): Promise<Outcome> {
     const { clock } = this.#options;
-    const lostBefore = this.#tally.total.lost;
+    const lostBefore = this.#stats.total.lost;
     const nowMs = clock.monoMs();
     const leftMs = Math.max(0, deadlineMs - nowMs);
-    const forSpoolMs = this.#spool === undefined ? 0 : Math.min(SPOOL_MS, leftMs * SPOOL_PART);
+    const forSpoolMs = this.#store === undefined ? 0 : Math.min(SPOOL_MS, leftMs * SPOOL_PART);
     const forSendingMs = leftMs - forSpoolMs;
     this.#delivery.flush(nowMs, nowMs + forSendingMs);
     // Published first: a disk that is stuck must not keep what can go.
-    this.#spool?.hold();
+    this.#store?.hold();
     this.#preparing.abort();
     const underWay = this.#attempt;
     const cancel = clock.after(forSendingMs / 2, () => underWay.abort());
     this.#wake();
     await within(clock, forSendingMs, this.#running);
     cancel();
-    const isStuck = (await this.#spool?.close(deadlineMs - clock.monoMs())) === false;
-    this.#teller.tellLosses(true);
-    const unkept = this.#outbox.unkeptWindows;
-    const { sent, lost } = this.#tally.total;
+    const isStuck = (await this.#store?.close(deadlineMs - clock.monoMs())) === false;
+    this.#reporter.reportLosses(true);
+    const unspooled = this.#outbox.unspooledWindows;
+    const { sent, lost } = this.#stats.total;
     return {
       sent,
-      spooled: this.#outbox.windows - unkept,
-      lost: lost + unkept,
-      lostAtEnd: lost - lostBefore + unkept,
+      spooled: this.#outbox.windows - unspooled,
+      lost: lost + unspooled,
+      lostAtEnd: lost - lostBefore + unspooled,
       isStuck,
     };
   }
 
   status(): Fields {
-    const { sent, lost } = this.#tally.total;
+    const { sent, lost } = this.#stats.total;
     return {
       windowsSent: sent,
       windowsLost: lost,
@@ -147,25 +141,11 @@ export class CloudwatchSink implements Sink {
     };
   }
 
-  #mirrored(): Mirrored {
-    const outbox = this.#outbox;
-    return {
-      get bytes() {
-        return outbox.bytes;
-      },
-      limitBytes: outbox.limitBytes,
-      unkept: (most) => outbox.unkept(most),
-      left: (piece) => outbox.left(piece),
-      keep: (piece, where) => outbox.keep(piece, where),
-      adopt: (windows, publication) => {
-        const label = this.#labels.add(publication);
-        const isRoom = this.#delivery.adopt(windows.map((window) => ({ ...window, label })));
-        if (isRoom) this.#wake();
-        return isRoom;
-      },
-      release: (segment) => outbox.release(segment),
-      unkeep: (segment) => outbox.unkeep(segment),
-    };
+  #adopt(...[windows, publication]: Parameters<Adopt>): boolean {
+    const publicationId = this.#publications.add(publication);
+    const isRoom = this.#outbox.adopt(windows.map((window) => ({ ...window, publicationId })));
+    if (isRoom) this.#wake();
+    return isRoom;
   }
 
   /** Early, so that what is wrong is said at the start, and a short job does not wait for it at its end. */
@@ -177,16 +157,17 @@ export class CloudwatchSink implements Sink {
       await this.#resolve(signal);
       log.info('ready to publish', found);
     } catch (error) {
-      if (!signal.aborted) this.#teller.failed(unready(error), this.#outbox.windows);
+      if (!signal.aborted)
+        this.#reporter.attempted(unready(error), undefined, this.#outbox.windows);
     }
   }
 
   async #run(): Promise<void> {
     for (;;) {
-      await this.#spool?.assured();
+      await this.#store?.verifyOwnership();
       const nowMs = this.#options.clock.monoMs();
       const step = this.#delivery.next(nowMs);
-      this.#teller.tellLosses();
+      this.#reporter.reportLosses();
       if (step.kind === 'over') return;
       if (step.kind === 'send') await this.#send(step);
       else await this.#sleep(step.kind === 'wait' ? step.untilMs - nowMs : undefined);
@@ -210,31 +191,36 @@ export class CloudwatchSink implements Sink {
     this.#attempt = attempt;
     const beganMs = clock.monoMs();
     const cancel = clock.after(timeoutMs + GRACE_MS, () => attempt.abort());
-    const { verdict, datums, bytes } = await this.#try(batch, timeoutMs, attempt.signal);
+    const [verdict, page] = await this.#try(batch, timeoutMs, attempt.signal);
     cancel();
     const nowMs = clock.monoMs();
     this.#delivery.answered(verdict, nowMs);
-    const isAccepted = verdict.outlook === 'accepted';
-    this.#tally.attempted(isAccepted, nowMs - beganMs);
-    if (isAccepted) this.#teller.published(datums, bytes, verdict, this.#outbox.windows);
-    else this.#teller.failed(verdict, this.#outbox.windows);
+    this.#stats.attempted(verdict.kind === 'accepted', nowMs - beganMs);
+    this.#reporter.attempted(verdict, page, this.#outbox.windows);
   }
 
-  /** One request with as much of the batch as it may hold. */
-  async #try(batch: readonly Piece[], timeoutMs: number, signal: AbortSignal): Promise<Tried> {
+  /** One request with as much of the batch as it may hold. @returns what came of it, and what it was */
+  async #try(
+    batch: readonly PendingWindow[],
+    timeoutMs: number,
+    signal: AbortSignal,
+  ): Promise<[verdict: Verdict, page?: Page<Body>]> {
     try {
       await this.#resolve(signal);
     } catch (error) {
-      return { verdict: unready(error), datums: 0, bytes: 0 };
+      return [unready(error)];
     }
-    const data = batch.flatMap((piece) => metricData(piece, this.#labels.at(piece.label)));
-    const page = encodePage(this.#labels.at(OWN).namespace, data);
+    const { service } = this.#options;
+    const publicationOf = ({ publicationId }: PendingWindow): Publication =>
+      this.#publications.at(publicationId);
+    const page = service.encode(
+      batch.map((window) => ({ ...window, publication: publicationOf(window) })),
+    );
     this.#delivery.trim(page.datums);
-    const verdict = await this.#options.post(page, timeoutMs, signal);
-    return { verdict, datums: page.datums, bytes: page.body.length };
+    return [await service.post(page, timeoutMs, signal), page];
   }
 
   async #resolve(signal: AbortSignal): Promise<void> {
-    if (await this.#labels.resolve(signal)) this.#spool?.begin(this.#labels.at(OWN));
+    if (await this.#publications.resolve(signal)) this.#store?.begin(this.#publications.at(OWN));
   }
 }

@@ -6,14 +6,15 @@ import type { HealthSeries } from '../metrics/figures.ts';
 export type Health = (series: HealthSeries, value: number) => void;
 
 const HOUR_MS = 3_600_000;
+const NONE = { windowsSent: 0, windowsDropped: 0, publishErrors: 0, latencyMostMs: 0 };
 
 /** Counts what delivery does: in all, for the metrics of the open window, and for a line an hour. */
-export class Tally {
+export class Stats {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #health: Health;
   #total = { sent: 0, lost: 0 };
-  #hour = { windowsSent: 0, windowsDropped: 0, publishErrors: 0, latencyMostMs: 0 };
+  #hour = { ...NONE };
   #hourStartMs: number;
 
   constructor(clock: Clock, log: Log, health: Health) {
@@ -58,7 +59,7 @@ export class Tally {
     }
     if (this.#clock.monoMs() - this.#hourStartMs < HOUR_MS) return;
     this.#log.info('the last hour', this.#hour);
-    this.#hour = { windowsSent: 0, windowsDropped: 0, publishErrors: 0, latencyMostMs: 0 };
+    this.#hour = { ...NONE };
     this.#hourStartMs = this.#clock.monoMs();
   }
 }

@@ -7,11 +7,11 @@ import { type Identity, masked } from '../aws/credentials/identity.ts';
 import { whoIs } from '../aws/credentials/sts.ts';
 import type { Clock } from '../clock.ts';
 import { gzipFrom } from '../cloudwatch/compression.ts';
-import type { Dimension } from '../cloudwatch/datum.ts';
-import { encodePage } from '../cloudwatch/form.ts';
-import { unready, type Verdict } from '../cloudwatch/judge.ts';
-import type { Post } from '../cloudwatch/post.ts';
+import { encodePage, type Form } from '../cloudwatch/form.ts';
+import type { Post } from '../delivery/service.ts';
+import { unready, type Verdict } from '../delivery/verdict.ts';
 import { codeOf, reasonOf } from '../errors.ts';
+import type { Dimension } from '../metrics/publication.ts';
 import type { HttpAnswer } from '../net/http.ts';
 import { ADVICE, type Advice } from './advice.ts';
 import { onNoCredentials, onNoWay, onRefusal, onSetting, probe } from './diagnosis.ts';
@@ -56,7 +56,7 @@ export function findingLines(
 export interface RunOptions {
   readonly aws: Aws;
   readonly clock: Clock;
-  readonly post: Post;
+  readonly post: Post<Form>;
   /** Answers the dimensions that stand for what the place knows. */
   readonly resolve: (signal: AbortSignal) => Promise<readonly Dimension[]>;
   readonly isPublishing: boolean;
@@ -210,12 +210,12 @@ class Check {
       this.#tell('-', 'publishing', `not tried: ${why}`);
       return;
     }
-    const { outlook, code, message, requestId } = await publish();
-    if (outlook === 'accepted') {
+    const { kind, code, message, requestId } = await publish();
+    if (kind === 'accepted') {
       this.#tell('ok', 'publishing', `AgentCheck, request ${requestId}`);
     } else {
       // What is missing here names itself.
-      const text = outlook === 'unready' ? message : `${code}: ${message}`;
+      const text = kind === 'unready' ? message : `${code}: ${message}`;
       this.#tell('FAIL', 'publishing', text, onRefusal(code) ?? 'publish');
     }
   }
@@ -223,13 +223,14 @@ class Check {
 
 /** One real datum: the only way to know that PutMetricData is allowed. */
 export function checkDatum(
-  post: Post,
+  post: Post<Form>,
   namespace: string,
   dimensions: readonly Dimension[],
   clock: Clock,
 ): Promise<Verdict> {
-  const Timestamp = `${new Date(clock.wallMs()).toISOString().slice(0, 19)}Z`;
-  const datum = { MetricName: 'AgentCheck', Dimensions: dimensions, Timestamp, Unit: 'Count' };
-  const page = encodePage(namespace, [{ ...datum, Value: 1 }]);
+  const publication = { namespace, dimensions, highResolution: false };
+  const data = [{ name: 'AgentCheck', unit: 'Count', values: [1] }];
+  const nowMs = clock.wallMs();
+  const page = encodePage([{ startMs: nowMs, endMs: nowMs, data, publication }]);
   return post(page, PUBLISH_MS, new AbortController().signal);
 }

@@ -4,7 +4,7 @@ import { configuredEndpoint } from '../aws/endpoint.ts';
 import { given } from '../environment.ts';
 import { ConfigError, codeOf, NoDataError, ParseError } from '../errors.ts';
 import type { HttpAnswer } from '../net/http.ts';
-import type { Advice } from './advice.ts';
+import { ADVICE, type Advice } from './advice.ts';
 
 type Judgements = readonly (readonly [code: RegExp, advice: Advice])[];
 
@@ -38,8 +38,14 @@ export function onRefusal(code: string): Advice | undefined {
 }
 
 /** The advice on the code of an answer, or of a connection that failed; nothing where it says too little. */
-export function onCode(code: string): Advice | undefined {
+function onCode(code: string): Advice | undefined {
   return onRefusal(code) ?? FAILURES.find(([codes]) => codes.test(code))?.[1];
+}
+
+/** What to do about a code, where that is known. */
+export function remedyFor(code: string): string | undefined {
+  const advice = onCode(code);
+  return advice && ADVICE[advice][1];
 }
 
 /** The advice where no provider has credentials, or what hands them out refuses or does not answer. */

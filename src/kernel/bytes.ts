@@ -5,6 +5,7 @@
  */
 
 const LINE_FEED = 10;
+const RETURN = 13;
 const SPACE = 32;
 const TAB = 9;
 const ZERO = 48;
@@ -16,9 +17,15 @@ const EXACT = 1e15;
  * The position right after `key` where `key` begins a line, or -1.
  *
  * @param key in latin1, with its delimiter, e.g. `MemTotal:` or `cpu `, so that no longer key matches
+ * @param hint where it stood the last time: most files keep their lines in place
  */
-export function afterKey(bytes: Buffer, end: number, key: string): number {
-  let at = bytes.indexOf(key, 0, 'latin1');
+export function afterKey(bytes: Buffer, end: number, key: string, hint: number = 0): number {
+  let at = hint;
+  while (at - hint < key.length && bytes[at] === key.charCodeAt(at - hint)) at += 1;
+  if (at - hint === key.length && (hint === 0 || bytes[hint - 1] === LINE_FEED)) {
+    return at > end ? -1 : at;
+  }
+  at = bytes.indexOf(key, 0, 'latin1');
   while (at > 0 && at < end && bytes[at - 1] !== LINE_FEED) {
     at = bytes.indexOf(key, at + 1, 'latin1');
   }
@@ -68,15 +75,35 @@ export function grownBy(before: number, now: number): number {
   return grown < -EXACT / 2 ? grown + EXACT : grown;
 }
 
-/** The position after the digits that begin at `from`. */
-export function skipDigits(bytes: Buffer, end: number, from: number): number {
-  let at = from;
-  while (at < end && (bytes[at] ?? 0) >= ZERO && (bytes[at] ?? 0) <= NINE) at += 1;
-  return at;
+/**
+ * The numbers that stand from `from` on, with blanks between them.
+ *
+ * @param into takes as many as it has room for
+ * @returns how many there are; where something else than a blank or the line's end follows, less one
+ *   and negative: -3 for two numbers and then no number
+ */
+export function numbersAt(bytes: Buffer, end: number, from: number, into: Float64Array): number {
+  let count = 0;
+  let value = -1;
+  for (let at = from; at <= end && count < into.length; at += 1) {
+    const byte = at < end ? (bytes[at] ?? LINE_FEED) : LINE_FEED;
+    if (byte >= ZERO && byte <= NINE) {
+      value = value < 0 ? byte - ZERO : value * 10 + (byte - ZERO);
+      continue;
+    }
+    if (value >= 0) {
+      into[count] = value;
+      count += 1;
+      value = -1;
+    }
+    if (byte === LINE_FEED || byte === RETURN) return count;
+    if (byte !== SPACE && byte !== TAB) return -1 - count;
+  }
+  return count;
 }
 
 /** The number behind `key` at the beginning of a line, or NaN where the key or its number is not. */
-export function keyedNumber(bytes: Buffer, end: number, key: string): number {
-  const at = afterKey(bytes, end, key);
+export function keyedNumber(bytes: Buffer, end: number, key: string, hint: number = 0): number {
+  const at = afterKey(bytes, end, key, hint);
   return at < 0 ? Number.NaN : numberAt(bytes, end, skipBlanks(bytes, end, at));
 }

@@ -19,9 +19,12 @@ const KIB = 1024;
 /** The three first lines stand within this many bytes on every kernel seen. */
 export const MEMINFO_HEAD_BYTES = 128;
 
+/** Where MemAvailable stands in /proc/meminfo of every kernel since 4.6: lines are of one length. */
+export const AVAILABLE_HINT = 56;
+
 /** Bytes behind a key such as `MemTotal:`; NaN where the key is not there. */
-export function memory(bytes: Buffer, end: number, key: string): number {
-  return keyedNumber(bytes, end, key) * KIB;
+export function memory(bytes: Buffer, end: number, key: string, hint: number = 0): number {
+  return keyedNumber(bytes, end, key, hint) * KIB;
 }
 
 /**

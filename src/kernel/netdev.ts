@@ -8,12 +8,13 @@
  * @see https://docs.kernel.org/filesystems/proc.html#networking-info-in-proc-net
  */
 
-import { lowDigitsAt, numberAt, skipBlanks, skipDigits } from './bytes.ts';
+import { numbersAt, skipBlanks } from './bytes.ts';
 
 const LINE_FEED = 10;
 const COLON = 58;
 const LOOPBACK = 'lo:';
 const TRANSMIT_FIELD = 8;
+const NUMBERS = new Float64Array(TRANSMIT_FIELD + 1);
 
 /** Bytes of all interfaces but the loopback. */
 export interface NetworkBytes {
@@ -33,15 +34,10 @@ export function parseNetDev(bytes: Buffer, end: number, into: NetworkBytes): num
     const colon = bytes.indexOf(COLON, name);
     // Headings have bars and no colon; an alias such as eth0:1 is not counted by the kernel.
     if (colon >= 0 && colon < stop && bytes.indexOf(LOOPBACK, name, 'latin1') !== name) {
-      let at = skipBlanks(bytes, stop, colon + 1);
-      const received = lowDigitsAt(bytes, stop, at);
-      for (let field = 0; field < TRANSMIT_FIELD; field += 1) {
-        at = skipBlanks(bytes, stop, skipDigits(bytes, stop, at));
-      }
-      const transmitted = numberAt(bytes, stop, at);
-      if (!Number.isNaN(received + transmitted)) {
-        into.received += received;
-        into.transmitted += transmitted;
+      const count = numbersAt(bytes, stop, skipBlanks(bytes, stop, colon + 1), NUMBERS);
+      if (count > TRANSMIT_FIELD) {
+        into.received += NUMBERS[0] ?? 0;
+        into.transmitted += NUMBERS[TRANSMIT_FIELD] ?? 0;
         interfaces += 1;
       }
     }

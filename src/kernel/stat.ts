@@ -10,7 +10,7 @@
  * @see https://docs.kernel.org/filesystems/proc.html#miscellaneous-kernel-statistics-in-proc-stat
  */
 
-import { afterKey, numberAt, skipBlanks, skipDigits } from './bytes.ts';
+import { afterKey, numbersAt } from './bytes.ts';
 
 /** The places of a line's numbers. */
 export const USER = 0;
@@ -28,8 +28,6 @@ export const STAT_HEAD_BYTES = 256;
 
 /** user, nice, system and idle have been there always. */
 const LEAST_FIELDS = 4;
-const LINE_FEED = 10;
-const RETURN = 13;
 
 /**
  * Ticks since boot, over all CPUs.
@@ -38,25 +36,15 @@ const RETURN = 13;
  * @returns what is wrong with the text; empty where a line `cpu ` with at least four numbers begins it
  */
 export function parseStat(bytes: Buffer, end: number, ticks: Float64Array): string {
-  let at = afterKey(bytes, end, 'cpu ');
+  const at = afterKey(bytes, end, 'cpu ');
   if (at < 0) return 'no line "cpu "';
-  for (let field = 0; field < TICK_FIELDS; field += 1) {
-    at = skipBlanks(bytes, end, at);
-    let value = numberAt(bytes, end, at);
-    if (Number.isNaN(value)) {
-      if (field < LEAST_FIELDS || !endsLine(bytes, end, at)) {
-        return `field ${field + 1} of the line "cpu " is not a number`;
-      }
-      value = 0;
-    }
-    ticks[field] = value;
-    at = skipDigits(bytes, end, at);
+  const count = numbersAt(bytes, end, at, ticks);
+  if (count < LEAST_FIELDS) {
+    const wrong = count < 0 ? -count : count + 1;
+    return `field ${wrong} of the line "cpu " is not a number`;
   }
+  for (let field = count; field < TICK_FIELDS; field += 1) ticks[field] = 0;
   return '';
-}
-
-function endsLine(bytes: Buffer, end: number, at: number): boolean {
-  return at >= end || bytes[at] === LINE_FEED || bytes[at] === RETURN;
 }
 
 /** How many CPUs have a line of their own, which only those that are online have; 0 where none has. */

@@ -1,6 +1,6 @@
-import type { Dimension } from '../cloudwatch/datum.ts';
 import type { Environment } from '../environment.ts';
 import { ConfigError } from '../errors.ts';
+import type { Dimension } from '../metrics/publication.ts';
 import type { Task, TaskMetadata } from './ecs.ts';
 import type { Imds } from './imds.ts';
 

@@ -48,7 +48,8 @@ export function putTicks(
 
 /** Whether so many ticks fit into a span on so many CPUs. */
 export function ticksFit(ticks: number, spanMs: number, cpus: number): boolean {
-  return coresFit((ticks * MS_A_TICK) / spanMs, spanMs, cpus);
+  const mostMs = cpus * (spanMs * (1 + CLOCK_SLACK) + CLOCK_SLACK_MS);
+  return !(ticks * MS_A_TICK > mostMs);
 }
 
 /** Whether so many cores can have been in use on so many CPUs; NaN of them says nothing against it. */

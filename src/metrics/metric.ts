@@ -3,8 +3,32 @@ import type { Series } from './figures.ts';
 /** How a window's numbers become what is published. */
 export type Reducer = 'median' | 'max' | 'sum';
 
-/** A unit as CloudWatch spells it. */
-export type Unit = 'Percent' | 'Count' | 'Bytes' | 'Milliseconds' | 'Seconds' | 'None';
+type Size =
+  | 'Bytes'
+  | 'Kilobytes'
+  | 'Megabytes'
+  | 'Gigabytes'
+  | 'Terabytes'
+  | 'Bits'
+  | 'Kilobits'
+  | 'Megabits'
+  | 'Gigabits'
+  | 'Terabits';
+
+/**
+ * The 27 units of CloudWatch, as it spells them.
+ *
+ * @see https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDatum.html
+ */
+export type Unit =
+  | 'Seconds'
+  | 'Microseconds'
+  | 'Milliseconds'
+  | 'Percent'
+  | 'Count'
+  | 'None'
+  | Size
+  | `${Size | 'Count'}/Second`;
 
 /** `median`: one number a window. `distribution`: medians become all their values with counts. */
 export type Statistics = 'median' | 'distribution';

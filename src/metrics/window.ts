@@ -48,6 +48,9 @@ const { tick: TICK } = PLACES;
 /** The numbers of one publishing window: a column for each series that is published. */
 export class Window {
   readonly #columns: readonly (Column | undefined)[];
+  /** Those that are published, and where their numbers are. */
+  readonly #published: readonly Column[];
+  readonly #places: Uint8Array;
   readonly #capacity: number;
   #samples = 0;
 
@@ -58,6 +61,11 @@ export class Window {
   constructor(series: Iterable<Series> = SERIES, capacity: number = WINDOW_CAPACITY) {
     const wanted = new Set(series);
     this.#columns = SERIES.map((name) => (wanted.has(name) ? new Column(capacity) : undefined));
+    this.#published = this.#columns.filter((column) => column !== undefined);
+    this.#places = Uint8Array.from(
+      SERIES.filter((name) => wanted.has(name)),
+      (name) => PLACES[name],
+    );
     this.#capacity = capacity;
   }
 
@@ -78,19 +86,19 @@ export class Window {
 
   /** One sample: whatever its figures tell of what is published. @returns whether that was anything */
   addFigures(figures: Figures): boolean {
-    const columns = this.#columns;
+    const published = this.#published;
+    const places = this.#places;
     let hasAny = false;
-    for (let place = 0; place < columns.length; place += 1) {
-      const column = columns[place];
-      if (column === undefined) continue;
-      const value = figures[place] ?? Number.NaN;
-      if (!Number.isFinite(value)) continue;
-      column.add(value);
+    for (let index = 0; index < published.length; index += 1) {
+      const value = figures[places[index] ?? 0] ?? Number.NaN;
+      // Neither NaN nor an infinity.
+      if (value - value !== 0) continue;
+      published[index]?.add(value);
       hasAny = true;
     }
     if (!hasAny) return false;
     this.#samples += 1;
-    columns[TICK]?.add(1);
+    this.#columns[TICK]?.add(1);
     return true;
   }
 

@@ -1,17 +1,11 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
+import { isIP } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { codeOf, failure } from '../errors.ts';
-import { createAgents } from './agents.ts';
-import { lookup } from './lookup.ts';
-import {
-  hostOf,
-  NEEDS_PASSWORD,
-  proxyFailure,
-  proxyHeaders,
-  proxyRefusal,
-  type Route,
-} from './proxy.ts';
+import { createAgents, type Needed } from './agents.ts';
+import type { NameOptions } from './lookup.ts';
+import { authorityOf, hostOf, nameOf, type Route } from './route.ts';
 
 export interface HttpRequest {
   readonly method: 'GET' | 'POST' | 'PUT';
@@ -47,13 +41,15 @@ export interface HttpClient {
   close(): void;
 }
 
+/** The connection had been used before and died before any answer: a new one is tried at once. */
+const DEAD = 'DEAD_CONNECTION';
 /** Of a connection that was kept and that the other side has closed meanwhile. */
 const DEAD_CONNECTION = new Set(['ECONNRESET', 'EPIPE']);
 const CONNECT_MS = 5000;
 /** Far more than any answer of the services that we ask. */
 const MAX_ANSWER_BYTES = 1024 * 1024;
 
-export interface HttpOptions {
+export interface HttpOptions extends Partial<NameOptions> {
   /** PEM: the only authorities to trust. Without it Node's own settings hold. */
   readonly ca?: string;
   /** The proxy on the way to a URL. */
@@ -61,27 +57,36 @@ export interface HttpOptions {
 }
 
 /** A client that keeps one connection to each host, and the TLS session for when that is closed. */
-export function createHttpClient({ ca, route = () => undefined }: HttpOptions = {}): HttpClient {
-  const agents = createAgents(ca);
+export function createHttpClient(options: HttpOptions = {}): HttpClient {
+  const { ca, route = () => undefined, environment = {}, ending, threads } = options;
+  const agents = createAgents(ca, { environment, ending, threads });
 
-  function attempt(request: HttpRequest): Promise<HttpAnswer> {
+  async function attempt(request: HttpRequest): Promise<HttpAnswer> {
     const { url } = request;
     const proxy = request.direct === true ? undefined : route(url);
+    const relaying =
+      proxy !== undefined && url.protocol === 'http:' ? await import('./proxy.ts') : undefined;
     // A proxy gets the whole URL of what it is to fetch by plain HTTP, and a tunnel for the rest.
-    const relay = url.protocol === 'http:' ? proxy : undefined;
+    const relay = relaying === undefined ? undefined : proxy;
     const to = relay ?? url;
-    const options: https.RequestOptions = {
+    const giveUp = new AbortController();
+    const { timeoutMs, connectMs = CONNECT_MS } = request;
+    const named = isIP(nameOf(to)) === 0 ? { servername: nameOf(to) } : {};
+    const call: https.RequestOptions & Needed = {
       method: request.method,
       // A literal IPv6 address stands in brackets in a URL, and without them here.
       host: hostOf(to),
       port: to.port,
       path: relay === undefined ? url.pathname + url.search : url.href,
-      headers: { host: url.host, ...request.headers, ...(relay && proxyHeaders(relay)) },
+      headers: { host: authorityOf(url), ...request.headers, ...relaying?.proxyHeaders(to) },
       agent: agents.of(url, proxy),
-      lookup,
+      ...(to.protocol === 'https:' ? named : undefined),
+      connectMs: Math.min(connectMs, timeoutMs),
+      giveUp: giveUp.signal,
     };
-    const work = exchange((to.protocol === 'http:' ? http : https).request(options), request);
-    return relay === undefined ? work : relayed(work);
+    const web = to.protocol === 'http:' ? http : https;
+    const work = exchange(web.request(call), request, giveUp, () => ending?.aborted === true);
+    return relaying === undefined ? work : relaying.relayed(work);
   }
 
   return {
@@ -89,7 +94,7 @@ export function createHttpClient({ ca, route = () => undefined }: HttpOptions = 
       try {
         return await attempt(request);
       } catch (error) {
-        if (!(error instanceof DeadConnectionError)) throw error;
+        if (codeOf(error) !== DEAD) throw error;
         return await attempt(request);
       }
     },
@@ -97,23 +102,12 @@ export function createHttpClient({ ca, route = () => undefined }: HttpOptions = 
   };
 }
 
-/** What another server than the proxy may be to blame for. */
-const BEHIND_PROXY = new Set(['TIMEOUT', 'ABORT_ERR', 'EMSGSIZE']);
-
-/** What came over a proxy that makes the request itself. */
-async function relayed(work: Promise<HttpAnswer>): Promise<HttpAnswer> {
-  const answer = await work.catch((error: Error) => {
-    const isOther = error instanceof DeadConnectionError || BEHIND_PROXY.has(codeOf(error) ?? '');
-    throw isOther ? error : proxyFailure(error);
-  });
-  if (answer.status === NEEDS_PASSWORD) throw proxyRefusal(answer.status);
-  return answer;
-}
-
-/** The connection had been used before and died before any answer: a new one is tried at once. */
-class DeadConnectionError extends Error {}
-
-function exchange(call: http.ClientRequest, request: HttpRequest): Promise<HttpAnswer> {
+function exchange(
+  call: http.ClientRequest,
+  request: HttpRequest,
+  giveUp: AbortController,
+  isEnding: () => boolean,
+): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
     const { timeoutMs, connectMs = CONNECT_MS } = request;
     let isConnected = false;
@@ -122,11 +116,14 @@ function exchange(call: http.ClientRequest, request: HttpRequest): Promise<HttpA
     const end = (error: Error): void => {
       reject(error);
       call.destroy(error);
+      giveUp.abort();
     };
     const late = (): void => {
+      const why = isEnding() ? ' (stopping: less time was left)' : '';
+      const within = (ms: number): string => `within ${Math.round(ms)} ms${why}`;
       const error = isConnected
-        ? failure('TIMEOUT', `no answer within ${timeoutMs} ms`)
-        : failure('CONNECT_TIMEOUT', `no connection within ${Math.min(connectMs, timeoutMs)} ms`);
+        ? failure('TIMEOUT', `no answer ${within(timeoutMs)}`)
+        : failure('CONNECT_TIMEOUT', `no connection ${within(Math.min(connectMs, timeoutMs))}`);
       end(error);
     };
     const aborted = (): void => end(failure('ABORT_ERR', 'given up'));
@@ -148,12 +145,13 @@ function exchange(call: http.ClientRequest, request: HttpRequest): Promise<HttpA
       clearTimeout(timer);
       clearTimeout(connecting);
       request.signal.removeEventListener('abort', aborted);
+      giveUp.abort();
       // After 101 Node ends the connection without a word.
       if (!hasAnswer) reject(failure('ECONNRESET', 'the connection ended without an answer'));
     });
     call.once('error', (error) => {
       const dead = call.reusedSocket && DEAD_CONNECTION.has(codeOf(error) ?? '');
-      reject(dead ? new DeadConnectionError(error.message, { cause: error }) : error);
+      reject(dead ? failure(DEAD, error.message, error) : error);
     });
     call.once('response', (response) => {
       hasAnswer = true;

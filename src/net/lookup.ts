@@ -1,89 +1,161 @@
 import * as dns from 'node:dns';
 import { readFileSync } from 'node:fs';
-import { isIP, isIPv6, type LookupFunction } from 'node:net';
-import { codeOf } from '../errors.ts';
+import { isIP, isIPv6 } from 'node:net';
+import { hostname } from 'node:os';
+import type { Environment } from '../environment.ts';
+import { codeOf, failure } from '../errors.ts';
+import { candidatesOf, parseResolv, type Resolv } from './resolv.ts';
 
-/** Two tries a server, the second with twice the time. */
-const QUERY = { timeout: 1000, tries: 2 };
-/** For the answer of IPv6, when that of IPv4 is there. */
-const OTHER_FAMILY_MS = 50;
+export interface Address {
+  readonly address: string;
+  readonly family: 4 | 6;
+}
+
+/** What names are looked up by. */
+export interface NameOptions {
+  readonly environment: Environment;
+  /** Aborted when the end has begun: from then on nothing is asked that may hold a thread. */
+  readonly ending?: AbortSignal | undefined;
+  /** Counts calls that hold a thread of libuv's, which nothing can end. */
+  readonly threads?: { held: number } | undefined;
+}
+
+/** Addresses as they come to be known: one family may answer long after the other. */
+export type Take = (addresses: readonly Address[]) => void;
+
 const HOSTS_FILE = '/etc/hosts';
+const RESOLV_FILE = '/etc/resolv.conf';
+/** Of a name that is the machine itself, also where no hosts file says so (RFC 6761). */
+const LOOPBACK: readonly Address[] = [
+  { address: '127.0.0.1', family: 4 },
+  { address: '::1', family: 6 },
+];
+/** A server says so of a name that it does not have, or not in this family. */
+const NO_SUCH_NAME = new Set<string | undefined>([dns.NOTFOUND, dns.NODATA]);
 
 /**
- * Names to addresses without a thread: the hosts file, then DNS by c-ares. The system's getaddrinfo
- * runs in a thread that nothing can end, and with DNS out of reach `process.exit` waits for it, 10 s
- * and more. It is asked only after DNS has answered that it does not know the name (search domains,
- * mDNS), and so is there.
+ * A name's addresses, without a thread: the hosts file, then DNS by c-ares, each name that the search
+ * list makes of it after the other, as glibc does. The system's getaddrinfo runs in a thread that nothing
+ * can end; it is asked only when every one of these has been answered by "no such name": what nsswitch
+ * knows beside DNS (mDNS, LDAP) may have it.
+ *
+ * @returns when all is said; `take` was called for each family with addresses
+ * @throws Error with c-ares' code where nothing has an address
  */
-export const lookup: LookupFunction = (hostname, options, callback) => {
-  const family = familyOf(options.family);
-  const answer = (addresses: readonly dns.LookupAddress[]): void => {
-    const [first] = addresses;
-    if (options.all === true) callback(null, [...addresses]);
-    else callback(null, first?.address ?? '', first?.family);
+export async function lookup(
+  name: string,
+  options: NameOptions,
+  signal: AbortSignal,
+  take: Take,
+): Promise<void> {
+  const listed = fromHostsFile(name.replace(/\.$/, '').toLowerCase());
+  if (listed.length > 0) return take(listed);
+  const resolv = parseResolv(textOf(RESOLV_FILE), options.environment, hostname());
+  const candidates = candidatesOf(name, resolv);
+  let hasFailed = false;
+  for (const candidate of candidates) {
+    const codes = await ask(candidate, resolv, signal, take);
+    if (codes === undefined) return;
+    // One server's trouble with one domain: the next may be another's.
+    const isTrouble = codes.includes(dns.SERVFAIL);
+    hasFailed ||= isTrouble;
+    if (!isTrouble && !codes.every((code) => NO_SUCH_NAME.has(code))) {
+      throw unanswered(name, codes.find((code) => !NO_SUCH_NAME.has(code)) ?? dns.TIMEOUT);
+    }
+  }
+  if (hasFailed) throw unanswered(name, dns.SERVFAIL);
+  if (options.ending?.aborted === true) throw unknown(name, candidates);
+  const found = await bySystem(name, options);
+  if (found.length === 0) throw unknown(name, candidates);
+  take(found);
+}
+
+/**
+ * Both families at once. Each is taken as soon as it is there.
+ *
+ * @returns the codes of both where neither has an address
+ */
+async function ask(
+  name: string,
+  { timeoutMs, tries, isIpv4Only }: Resolv,
+  signal: AbortSignal,
+  take: Take,
+): Promise<string[] | undefined> {
+  const resolver = new dns.promises.Resolver({ timeout: timeoutMs, tries });
+  const cancel = (): void => resolver.cancel();
+  signal.addEventListener('abort', cancel);
+  const family = async (question: Promise<string[]>, of: 4 | 6): Promise<string | undefined> => {
+    try {
+      const found = await question;
+      if (found.length === 0) return dns.NODATA;
+      take(found.map((address) => ({ address, family: of })));
+      return undefined;
+    } catch (error) {
+      const code = codeOf(error);
+      if (code === undefined) throw error;
+      return code;
+    }
   };
-  const listed = fromHostsFile(hostname).filter((entry) => wanted(entry.family, family));
-  if (listed.length > 0) return answer(listed);
-  resolveByDns(hostname, family).then(answer, (error) => {
-    if (codeOf(error) === dns.TIMEOUT) return callback(error, '');
-    dns.lookup(hostname, options, callback);
-  });
-};
-
-/**
- * IPv4 first: it is what every container has. Some resolvers drop the question for IPv6, which then is
- * not waited for.
- */
-async function resolveByDns(hostname: string, family: number): Promise<dns.LookupAddress[]> {
-  const resolver = new dns.promises.Resolver(QUERY);
-  const ask = (asked: 4 | 6, question: Promise<string[]>): Promise<dns.LookupAddress[]> =>
-    question.then((all) => all.map((address) => ({ address, family: asked })));
-  const v4 = wanted(4, family) ? ask(4, resolver.resolve4(hostname)) : Promise.resolve([]);
-  const v6 = wanted(6, family) ? ask(6, resolver.resolve6(hostname)) : Promise.resolve([]);
-  const other = v6.catch(() => []);
-  const first = await v4.catch(() => []);
-  const addresses = [...first, ...(await (first.length > 0 ? soon(other) : other))];
-  resolver.cancel();
-  if (addresses.length > 0) return addresses;
-  await v4;
-  throw Object.assign(new Error('no address'), { code: dns.NODATA });
-}
-
-/** What comes within a moment. */
-function soon(answer: Promise<dns.LookupAddress[]>): Promise<dns.LookupAddress[]> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve([]), OTHER_FAMILY_MS);
-    answer.then((addresses) => {
-      clearTimeout(timer);
-      resolve(addresses);
-    });
-  });
-}
-
-/** The hosts file's addresses of a name; none where there is no such file. */
-function fromHostsFile(hostname: string): dns.LookupAddress[] {
-  const name = hostname.toLowerCase();
-  return hostsFile()
-    .split('\n')
-    .map((line) => line.replace(/#.*/, '').trim().toLowerCase().split(/\s+/))
-    .filter(([address = '', ...names]) => isIP(address) !== 0 && names.includes(name))
-    .map(([address = '']) => ({ address, family: isIPv6(address) ? 6 : 4 }));
-}
-
-function hostsFile(): string {
   try {
-    return readFileSync(HOSTS_FILE, 'utf8');
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'EACCES') return '';
-    throw error;
+    const questions = [family(resolver.resolve4(name), 4)];
+    if (!isIpv4Only) questions.push(family(resolver.resolve6(name), 6));
+    if (signal.aborted) cancel();
+    const codes = await Promise.all(questions);
+    const failures = codes.filter((code) => code !== undefined);
+    return failures.length < codes.length ? undefined : failures;
+  } finally {
+    signal.removeEventListener('abort', cancel);
   }
 }
 
-function familyOf(family: number | string | undefined): number {
-  if (family === 'IPv4') return 4;
-  return family === 'IPv6' ? 6 : Number(family ?? 0);
+function unanswered(name: string, code: string): Error {
+  return failure(
+    code === dns.CONNREFUSED ? 'EAI_AGAIN' : code,
+    `the name ${name} cannot be looked up: the name server ${WORDS[code] ?? `answered ${code}`}`,
+  );
 }
 
-function wanted(family: number, asked: number): boolean {
-  return asked === 0 || asked === family;
+const WORDS: Readonly<Record<string, string>> = {
+  [dns.TIMEOUT]: 'does not answer (ETIMEOUT)',
+  [dns.CONNREFUSED]: 'does not listen (ECONNREFUSED)',
+  [dns.SERVFAIL]: 'failed (SERVFAIL)',
+};
+
+function unknown(name: string, candidates: readonly string[]): Error {
+  const asked = candidates.filter((one) => one !== name);
+  const also = asked.length === 0 ? '' : `, nor have ${asked.join(', ')}`;
+  return failure(dns.NOTFOUND, `the name ${name} has no address (ENOTFOUND)${also}`);
+}
+
+async function bySystem(name: string, { threads }: NameOptions): Promise<readonly Address[]> {
+  if (threads !== undefined) threads.held += 1;
+  try {
+    const found = await dns.promises.lookup(name, { all: true, verbatim: true });
+    return found.map(({ address, family }) => ({ address, family: family === 6 ? 6 : 4 }));
+  } catch (error) {
+    if (codeOf(error) === undefined) throw error;
+    return [];
+  } finally {
+    if (threads !== undefined) threads.held -= 1;
+  }
+}
+
+/** The hosts file's addresses of a name; the loopback for what means this machine. */
+function fromHostsFile(name: string): readonly Address[] {
+  const listed = textOf(HOSTS_FILE)
+    .split('\n')
+    .map((line) => line.replace(/#.*/, '').trim().toLowerCase().split(/\s+/))
+    .filter(([address = '', ...names]) => isIP(address) !== 0 && names.includes(name))
+    .map(([address = '']): Address => ({ address, family: isIPv6(address) ? 6 : 4 }));
+  return listed.length === 0 && /(?:^|\.)localhost$/.test(name) ? LOOPBACK : listed;
+}
+
+/** Of one of the system's files; empty where there is none. */
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (codeOf(error) === undefined) throw error;
+    return '';
+  }
 }

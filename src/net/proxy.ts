@@ -1,48 +1,11 @@
 import * as http from 'node:http';
-import * as https from 'node:https';
-import { BlockList, isIP, isIPv6, type Socket } from 'node:net';
-import { type Environment, given } from '../environment.ts';
-import { ConfigError, failure } from '../errors.ts';
-import { lookup } from './lookup.ts';
-
-/** The proxy on the way to a URL; nothing where the way is direct. */
-export type Route = (url: URL) => URL | undefined;
-
-/** Newer Nodes would go through the environment's proxies by themselves, were it not said so. */
-export const NO_OTHER_PROXY: https.AgentOptions & { proxyEnv?: undefined } = {
-  proxyEnv: undefined,
-};
+import { isIP, type Socket } from 'node:net';
+import { connect as connectTls, type SecureContext } from 'node:tls';
+import { ConfigError, codeOf, failure } from '../errors.ts';
+import { hostOf, nameOf } from './route.ts';
 
 /** Of a proxy that wants to know who asks. */
-export const NEEDS_PASSWORD = 407;
-
-/**
- * The ways by the variables that curl, Go and Python share, the lower-case name first. Loopback and
- * link-local addresses are always reached directly: what answers there hands out credentials.
- *
- * @throws ConfigError, the route itself, where the proxy is none that speaks HTTP
- */
-export function routeBy(environment: Environment): Route {
-  const named = (name: string): string | undefined =>
-    given(environment, name) ?? given(environment, name.toUpperCase());
-  const except = (named('no_proxy') ?? '').toLowerCase().split(/[\s,]+/);
-  return (url) => {
-    const isPlain = url.protocol === 'http:';
-    // In a CGI program HTTP_PROXY is what a request said of itself ("Proxy:").
-    const isCgi = isPlain && environment['REQUEST_METHOD'] !== undefined;
-    const name = isPlain ? 'http_proxy' : 'https_proxy';
-    const text = (isCgi ? given(environment, name) : named(name)) ?? named('all_proxy');
-    if (text === undefined || isLocal(hostOf(url))) return undefined;
-    const port = url.port || (isPlain ? '80' : '443');
-    if (except.some((entry) => covers(entry, hostOf(url), port))) return undefined;
-    return parseProxy(text, name);
-  };
-}
-
-/** A URL's host without the brackets of IPv6. */
-export function hostOf(url: URL): string {
-  return url.hostname.replace(/^\[|\]$/g, '');
-}
+const NEEDS_PASSWORD = 407;
 
 /** What a proxy wants to see where its URL names a user; otherwise nothing. */
 export function proxyHeaders({ username, password }: URL): Record<string, string> {
@@ -51,104 +14,105 @@ export function proxyHeaders({ username, password }: URL): Record<string, string
   return { 'proxy-authorization': `Basic ${user.toString('base64')}` };
 }
 
-/**
- * A connection to `target` (host and port) through a proxy, before any TLS of its own.
- *
- * @param tls of the way to the proxy, where that is an https one
- */
-export function tunnel(
+/** How a proxy is reached. */
+export interface Way {
+  /** A connection to a host and port. @throws Error with a system's code */
+  dial(host: string, port: number): Promise<Socket>;
+  /** Of the way to a proxy that itself speaks TLS. */
+  readonly secureContext: SecureContext;
+  /** Gives up. */
+  readonly signal: AbortSignal;
+}
+
+/** A connection to `target` (host and port) through a proxy, before any TLS of its own. */
+export async function tunnel(proxy: URL, target: string, way: Way): Promise<Socket> {
+  const isPlain = proxy.protocol === 'http:';
+  let socket: Socket;
+  try {
+    const bare = await way.dial(hostOf(proxy), Number(proxy.port || (isPlain ? 80 : 443)));
+    socket = isPlain ? bare : await secured(bare, proxy, way);
+  } catch (error) {
+    throw error instanceof Error ? proxyFailure(error) : error;
+  }
+  return connected(socket, proxy, target, way.signal);
+}
+
+/** TLS with the proxy itself. */
+function secured(
+  socket: Socket,
   proxy: URL,
-  target: string,
-  timeoutMs: number,
-  tls: https.AgentOptions,
+  { secureContext, signal }: Pick<Way, 'secureContext' | 'signal'>,
 ): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const isPlain = proxy.protocol === 'http:';
-    const web = isPlain ? http : https;
-    const call = web.request({
-      method: 'CONNECT',
-      host: hostOf(proxy),
-      // Otherwise Node takes the name of the header, which is the one behind the proxy.
-      servername: isIP(hostOf(proxy)) === 0 ? hostOf(proxy) : '',
-      port: proxy.port || (isPlain ? 80 : 443),
-      path: target,
-      headers: { host: target, ...proxyHeaders(proxy) },
-      agent: new web.Agent({ ...NO_OTHER_PROXY, ...tls }),
-      lookup,
+    const name = nameOf(proxy);
+    const servername = isIP(name) === 0 ? name : '';
+    const tls = connectTls({ socket, host: name, servername, secureContext });
+    const end = (): unknown => tls.destroy(failure('ABORT_ERR', 'given up'));
+    signal.addEventListener('abort', end);
+    tls.once('close', () => signal.removeEventListener('abort', end));
+    tls.once('error', reject);
+    tls.once('secureConnect', () => {
+      signal.removeEventListener('abort', end);
+      tls.off('error', reject);
+      resolve(tls);
     });
-    const timer = setTimeout(
-      () => call.destroy(failure('CONNECT_TIMEOUT', 'the proxy did not answer')),
-      timeoutMs,
-    );
-    call.once('close', () => clearTimeout(timer));
+    if (signal.aborted) end();
+  });
+}
+
+/** Asks for the way to `target`. */
+function connected(
+  socket: Socket,
+  proxy: URL,
+  target: string,
+  signal: AbortSignal,
+): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const headers = { host: target, ...proxyHeaders(proxy) };
+    const options = { method: 'CONNECT', path: target, headers, createConnection: () => socket };
+    const call = http.request(options);
+    const end = (): unknown => call.destroy(failure('ABORT_ERR', 'given up'));
+    signal.addEventListener('abort', end);
+    call.once('close', () => signal.removeEventListener('abort', end));
     call.once('error', (error) => reject(proxyFailure(error)));
     call.once('response', ({ statusCode }) => call.destroy(proxyRefusal(statusCode)));
-    call.once('connect', ({ statusCode = 0 }, socket, head) => {
-      clearTimeout(timer);
+    call.once('connect', ({ statusCode = 0 }, stream, head) => {
+      signal.removeEventListener('abort', end);
       if (statusCode < 200 || statusCode > 299) {
-        socket.destroy();
+        stream.destroy();
         return reject(proxyRefusal(statusCode));
       }
-      socket.unshift(head);
-      resolve(socket);
+      stream.unshift(head);
+      resolve(stream);
     });
     call.end();
+    if (signal.aborted) end();
   });
 }
 
 /** What a failed connection to a proxy is. A person has to mend what is a setting. */
-export function proxyFailure(error: Error): Error {
+function proxyFailure(error: Error): Error {
   if (error instanceof ConfigError) return error;
   return failure('PROXY', `the proxy: ${error.message}`, error);
 }
 
 /** What a proxy's own refusal is. */
-export function proxyRefusal(status = 0): Error {
+function proxyRefusal(status = 0): Error {
   if (status !== NEEDS_PASSWORD)
     return failure(`PROXY_${status}`, `the proxy answered HTTP ${status}`);
   return new ConfigError('https_proxy', 'the proxy wants a user and a password (HTTP 407)');
 }
 
-/** The text itself is not repeated: it may hold a password. */
-function parseProxy(text: string, name: string): URL {
-  const [scheme] = /^[a-z\d]+(?=:\/\/)/i.exec(text) ?? [];
-  const isWeb = /^https?$/i.test(scheme ?? 'http');
-  const whole = scheme === undefined ? `http://${text}` : text;
-  try {
-    const url = new URL(whole);
-    proxyHeaders(url);
-    if (isWeb) return url;
-  } catch (error) {
-    if (!(error instanceof TypeError || error instanceof URIError)) throw error;
-    const problem = 'expected http://HOST:PORT, a user and a password in it percent-encoded';
-    throw new ConfigError(name, problem);
-  }
-  throw new ConfigError(name, `got ${scheme}://…, expected an http or https proxy`);
-}
+/** What another server than the proxy may be to blame for. */
+const BEHIND_PROXY = new Set(['TIMEOUT', 'ABORT_ERR', 'EMSGSIZE', 'DEAD_CONNECTION']);
 
-function isLocal(host: string): boolean {
-  if (isIP(host) === 0) return host === 'localhost';
-  return /^(?:127\.|169\.254\.|::1$|fe[89ab][\da-f]:|fd00:ec2:)/.test(host);
-}
-
-/** Whether an entry of NO_PROXY covers a host: a suffix at the border of a label, an address, a network. */
-function covers(entry: string, host: string, port: string): boolean {
-  if (entry === '*') return true;
-  const [, bare = entry, wanted = port] = /^(\[[^\]]*\]|[^:]*):(\d+)$/.exec(entry) ?? [];
-  const name = bare.replace(/^\*?\.|^\[|\]$/g, '');
-  if (name === '' || wanted !== port) return false;
-  const [network = '', prefix] = name.split('/');
-  if (prefix !== undefined) {
-    return isIP(host) !== 0 && /^\d+$/.test(prefix) && holds(network, Number(prefix), host);
-  }
-  return host === name || host.endsWith(`.${name}`);
-}
-
-function holds(network: string, prefix: number, host: string): boolean {
-  const family = isIPv6(network) ? 'ipv6' : 'ipv4';
-  if (isIP(network) === 0 || !(prefix >= 0 && prefix <= (family === 'ipv6' ? 128 : 32)))
-    return false;
-  const list = new BlockList();
-  list.addSubnet(network, prefix, family);
-  return list.check(host, isIPv6(host) ? 'ipv6' : 'ipv4');
+/** What came over a proxy that makes the request itself. */
+export async function relayed<Answer extends { readonly status: number }>(
+  work: Promise<Answer>,
+): Promise<Answer> {
+  const answer = await work.catch((error: Error) => {
+    throw BEHIND_PROXY.has(codeOf(error) ?? '') ? error : proxyFailure(error);
+  });
+  if (answer.status === NEEDS_PASSWORD) throw proxyRefusal(answer.status);
+  return answer;
 }

@@ -1,17 +1,11 @@
-import { metricData, type Publication, type PutMetricDataInput } from '../cloudwatch/datum.ts';
+import { metricData, type PutMetricDataInput } from '../cloudwatch/datum.ts';
 import { encodePages } from '../cloudwatch/form.ts';
 import type { Fields } from '../log.ts';
 import type { ClosedWindow, Datum } from '../metrics/aggregate.ts';
 import { type Figures, figureOf } from '../metrics/figures.ts';
+import type { Publication } from '../metrics/publication.ts';
+import type { Lines } from './lines.ts';
 import type { Outcome, Sink } from './sink.ts';
-
-/** Where lines go. A reader that stalls must not hold up the sampling. */
-export interface Lines {
-  /** Takes a line without its line feed; false where it was left out, since too much waits. */
-  write(line: string): boolean;
-  /** Resolves when what was taken is out, or at the deadline (monotonic). */
-  drained(deadlineMs: number): Promise<void>;
-}
 
 export interface ConsoleOptions {
   readonly publication: Publication;
@@ -49,10 +43,11 @@ export class ConsoleSink implements Sink {
 
   accept(window: ClosedWindow): void {
     const { publication, format } = this.#options;
-    const data = metricData(window, publication);
+    const publishable = { ...window, publication };
+    const data = metricData(publishable);
     const request: PutMetricDataInput = { Namespace: publication.namespace, MetricData: data };
-    const pages = encodePages(publication.namespace, data);
-    const requestBytes = pages.reduce((sum, { body }) => sum + body.length, 0);
+    const pages = encodePages(publishable);
+    const requestBytes = pages.reduce((sum, { bytes }) => sum + bytes, 0);
     this.#windows += 1;
     const start = new Date(window.startMs).toISOString();
     const end = new Date(window.endMs).toISOString();
@@ -67,10 +62,7 @@ export class ConsoleSink implements Sink {
     this.#write(`window ${start} to ${end}: ${samples} samples, to ${publication.namespace}`);
     for (const datum of window.data) this.#write(`  ${datumLine(datum)}  ${dimensions.join(' ')}`);
     this.#write(
-      `  1 request of ${requestBytes} bytes, ${billed} billed metrics`.replace(
-        '1 request',
-        plural(pages.length, 'request'),
-      ),
+      `  ${plural(pages.length, 'request')} of ${requestBytes} bytes, ${billed} billed metrics`,
     );
   }
 

@@ -1,29 +1,35 @@
-import type { Clock } from '../clock.ts';
+import { type Clock, sleep } from '../clock.ts';
 import type { ClosedWindow } from '../metrics/aggregate.ts';
 import type { Sink } from './sink.ts';
 
 /** Windows that wait while it is loaded, which takes milliseconds. */
 const MAX_EARLY = 60;
 
+/** A sink that is there before what it stands for. */
+export interface LazySink extends Sink {
+  /** Loads that right after what runs now. Once; what fails ends the program. */
+  load(open: () => Promise<Sink>): void;
+}
+
 /**
- * A sink that is loaded while sampling already runs, right after what runs now. Windows that close
- * before it is there are handed over when it is.
+ * A sink that is loaded while sampling already runs. Windows that close before it is there are handed over
+ * when it is.
  */
-export function lateSink(load: () => Promise<Sink>, clock: Clock): Sink {
+export function lazySink(clock: Clock): LazySink {
   const early: ClosedWindow[] = [];
   let lost = 0;
   let loaded: Sink | undefined;
   let isHurried = false;
-  const loading = new Promise<void>((resolve) => {
-    clock.after(0, resolve);
-  }).then(async () => {
-    loaded = await load();
-    for (const window of early.splice(0)) loaded.accept(window);
-    if (isHurried) loaded.hurry?.();
-    return loaded;
-  });
-
+  let loading: Promise<Sink> | undefined;
   return {
+    load(open) {
+      loading = sleep(clock, 0, new AbortController().signal).then(async () => {
+        loaded = await open();
+        for (const window of early.splice(0)) loaded.accept(window);
+        if (isHurried) loaded.hurry?.();
+        return loaded;
+      });
+    },
     accept(window) {
       if (loaded !== undefined) return loaded.accept(window);
       early.push(window);
@@ -37,7 +43,7 @@ export function lateSink(load: () => Promise<Sink>, clock: Clock): Sink {
           const all = lost + early.length;
           resolve({ sent: 0, spooled: 0, lost: all, lostAtEnd: all, isStuck: false });
         });
-        loading.then((sink) => {
+        loading?.then((sink) => {
           cancel();
           resolve(sink.flush(deadlineMs));
         }, reject);

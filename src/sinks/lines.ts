@@ -1,6 +1,13 @@
 import type { Writable } from 'node:stream';
 import type { Clock } from '../clock.ts';
-import type { Lines } from './console.ts';
+
+/** Where lines go. A reader that stalls must not hold up the sampling. */
+export interface Lines {
+  /** Takes a line without its line feed; false where it was left out, since too much waits. */
+  write(line: string): boolean;
+  /** Resolves when what was taken is out, or at the deadline (monotonic). */
+  drained(deadlineMs: number): Promise<void>;
+}
 
 /** A few minutes of samples. */
 const MAX_WAITING_BYTES = 64 * 1024;

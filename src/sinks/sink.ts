@@ -1,17 +1,8 @@
+import type { Outcome } from '../delivery/outcome.ts';
 import type { Fields } from '../log.ts';
 import type { ClosedWindow } from '../metrics/aggregate.ts';
 
-/** What became of the windows, since the start. */
-export interface Outcome {
-  readonly sent: number;
-  /** Left on disk, for the next process. */
-  readonly spooled: number;
-  readonly lost: number;
-  /** Of those the ones that the end cost. */
-  readonly lostAtEnd: number;
-  /** A file system does not answer, and holds a thread by that: only SIGKILL ends the process. */
-  readonly isStuck: boolean;
-}
+export type { Outcome } from '../delivery/outcome.ts';
 
 /** Where closed windows go. */
 export interface Sink {

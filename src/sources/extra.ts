@@ -7,15 +7,6 @@ import { ownCgroups } from './select.ts';
 import type { Source } from './source.ts';
 import { BlockMeter, NetworkMeter } from './traffic.ts';
 
-/** Whether something is wanted that no scope measures by itself. */
-export function wantsExtra(wanted: ReadonlySet<Series>): boolean {
-  const extra: readonly Series[] = [
-    ...(['networkReceive', 'networkTransmit', 'blockRead', 'blockWrite'] as const),
-    ...(['gpu', 'gpuMemory'] as const),
-  ];
-  return extra.some((series) => wanted.has(series));
-}
-
 /** Network, block I/O and GPUs, which are the same in every scope: of where the agent is. */
 export function openExtra(
   fs: RootFs,
@@ -43,14 +34,11 @@ export function withExtra(main: Source, extra: Source): Source {
   return {
     describe: () => main.describe(),
     measure(nowMs, figures) {
-      main.measure(nowMs, figures);
-      extra.measure(nowMs, figures);
+      const hasChanged = main.measure(nowMs, figures);
+      return extra.measure(nowMs, figures) || hasChanged;
     },
     get absent() {
       return new Map([...main.absent, ...extra.absent]);
-    },
-    get changes() {
-      return main.changes + extra.changes;
     },
     get scopeNumber() {
       return main.scopeNumber;

@@ -1,5 +1,5 @@
 import { ParseError, reasonOf } from '../errors.ts';
-import { keyedNumber, lowDigitsAt, numberAt, skipBlanks } from '../kernel/bytes.ts';
+import { keyedNumber, lowDigitsAt, numberAt } from '../kernel/bytes.ts';
 import type { RootFile, RootFs } from './rootfs.ts';
 
 /** A file of one number. */
@@ -8,19 +8,22 @@ export const NUMBER_BYTES = 64;
 /** The number that a file holds. @throws NoDataError, ParseError */
 export function readNumber(fs: RootFs, file: RootFile): number {
   const end = file.head(NUMBER_BYTES);
-  return checked(file, numberAt(fs.buffer, end, skipBlanks(fs.buffer, end, 0)));
+  const value = numberAt(fs.buffer, end, 0);
+  return Number.isNaN(value) ? checked(file, value) : value;
 }
 
 /** The last digits of the counter that a file holds (`lowDigitsAt`). @throws NoDataError, ParseError */
 export function readLowDigits(fs: RootFs, file: RootFile): number {
   const end = file.head(NUMBER_BYTES);
-  return checked(file, lowDigitsAt(fs.buffer, end, skipBlanks(fs.buffer, end, 0)));
+  const value = lowDigitsAt(fs.buffer, end, 0);
+  return Number.isNaN(value) ? checked(file, value) : value;
 }
 
 /** The number behind a key in the first bytes of a file. @throws NoDataError, ParseError */
 export function readKeyed(fs: RootFs, file: RootFile, bytes: number, key: string): number {
   const end = file.head(bytes);
-  return checked(file, keyedNumber(fs.buffer, end, key), key);
+  const value = keyedNumber(fs.buffer, end, key);
+  return Number.isNaN(value) ? checked(file, value, key) : value;
 }
 
 function checked(file: RootFile, value: number, key = ''): number {

@@ -1,15 +1,11 @@
 import { NoDataError, ParseError } from '../errors.ts';
-import { MEMINFO_HEAD_BYTES, memory } from '../kernel/meminfo.ts';
+import { AVAILABLE_HINT, MEMINFO_HEAD_BYTES, memory } from '../kernel/meminfo.ts';
 import {
   IDLE,
   IOWAIT,
-  IRQ,
-  NICE,
   parseStat,
-  SOFTIRQ,
   STAT_HEAD_BYTES,
   STEAL,
-  SYSTEM,
   TICK_FIELDS,
   USER,
 } from '../kernel/stat.ts';
@@ -30,7 +26,6 @@ import { swapMeter } from './swap.ts';
 const USEC_A_TICK = 10_000;
 /** Within this time every machine's ticks have grown. */
 const STANDING_MS = 100;
-const BUSY = Uint8Array.of(USER, NICE, SYSTEM, IRQ, SOFTIRQ, STEAL);
 
 /** The whole machine: all its CPUs, all its memory. */
 export function openHostSource(fs: RootFs, options: SourceOptions): Source {
@@ -91,53 +86,50 @@ export class TicksMeter implements Meter {
     this.#now = ticks;
     const spanMs = nowMs - this.#atMs;
     this.#atMs = nowMs;
-    const online = this.#readOnline(nowMs);
-    if (spanMs > 0) this.#put(figures, spanMs, online);
+    if (nowMs - this.#rescanMs >= RESCAN_MS) this.#readOnline(nowMs);
+    if (spanMs > 0) this.#put(figures, spanMs);
   }
 
-  #put(figures: Figures, spanMs: number, online: number): void {
+  #put(figures: Figures, spanMs: number): void {
     const before = this.#before;
     const now = this.#now;
-    // Idle time never shrinks but where a CPU went offline: the aggregate changes its source then.
-    if ((now[IDLE] ?? 0) < (before[IDLE] ?? 0)) {
-      this.#rescanMs = Number.NEGATIVE_INFINITY;
-      return;
-    }
     let busy = 0;
-    for (const place of BUSY) busy += grown(before, now, place);
-    const idle = grown(before, now, IDLE) + grown(before, now, IOWAIT);
+    let idle = 0;
+    let steal = 0;
+    for (let place = 0; place < TICK_FIELDS; place += 1) {
+      const grown = (now[place] ?? 0) - (before[place] ?? 0);
+      if (grown > 0) {
+        if (place === IDLE || place === IOWAIT) idle += grown;
+        else busy += grown;
+        if (place === STEAL) steal = grown;
+      } else if (grown < 0 && place === IDLE) {
+        // Idle time never shrinks but where a CPU went offline: the aggregate changes its source then.
+        this.#rescanMs = Number.NEGATIVE_INFINITY;
+        return;
+      }
+      // The kernel documents that iowait may shrink, and others do by a tick: that is no time passed.
+    }
     if (busy + idle <= 0 && spanMs >= STANDING_MS) {
       throw new NoDataError(`${this.#stat.path} stands still: it does not count CPU time here`);
     }
-    if (!ticksFit(busy + idle, spanMs, online)) {
-      this.#checkOnline(busy + idle, spanMs, online);
-      return;
-    }
-    putTicks(figures, busy, grown(before, now, STEAL), idle, online, this.#cores());
+    if (!ticksFit(busy + idle, spanMs, this.#online)) this.#checkOnline(busy + idle, spanMs);
+    else putTicks(figures, busy, steal, idle, this.#online, this.#cores());
   }
 
   /** More CPUs than were known are a new baseline; else it is more than there can be. */
-  #checkOnline(ticks: number, spanMs: number, online: number): void {
-    this.#rescanMs = Number.NEGATIVE_INFINITY;
-    if (this.#readOnline(this.#atMs) !== online) return;
+  #checkOnline(ticks: number, spanMs: number): void {
+    const known = this.#online;
+    this.#readOnline(this.#atMs);
+    if (this.#online !== known) return;
     throw new NoDataError(
-      `${this.#stat.path} grew by ${ticks} ticks within ${Math.round(spanMs)} ms on ${online} CPUs, which cannot be`,
+      `${this.#stat.path} grew by ${ticks} ticks within ${Math.round(spanMs)} ms on ${known} CPUs, which cannot be`,
     );
   }
 
-  #readOnline(nowMs: number): number {
-    if (nowMs - this.#rescanMs >= RESCAN_MS) {
-      this.#online = this.#machine.countOnline();
-      this.#rescanMs = nowMs;
-    }
-    return this.#online;
+  #readOnline(nowMs: number): void {
+    this.#online = this.#machine.countOnline();
+    this.#rescanMs = nowMs;
   }
-}
-
-/** The kernel documents that iowait may shrink, and others do by a tick: that is no time passed. */
-function grown(before: Float64Array, now: Float64Array, place: number): number {
-  const grew = (now[place] ?? 0) - (before[place] ?? 0);
-  return grew > 0 ? grew : 0;
 }
 
 /** MemTotal less MemAvailable, which nearly all kernels say in the first lines. */
@@ -159,7 +151,7 @@ class HostMemoryMeter implements Meter {
     if (options.memoryMode === 'workingset') {
       const end = this.#meminfo.head(MEMINFO_HEAD_BYTES);
       const total = memory(this.#fs.buffer, end, 'MemTotal:');
-      const available = memory(this.#fs.buffer, end, 'MemAvailable:');
+      const available = memory(this.#fs.buffer, end, 'MemAvailable:', AVAILABLE_HINT);
       // 0 (odd kernels) and more than the total (seen under LXC) are no answers.
       if (available > 0 && available <= total) {
         putMemory(figures, withoutSelf(total - available, options), total);

@@ -24,14 +24,14 @@ export function sourceOf(describe: () => string, named: NamedMeters, close: () =
   const retryMs = new Float64Array(meters.length).fill(Number.NEGATIVE_INFINITY);
   const pauseMs = new Float64Array(meters.length);
   const absent = new Map<string, string>();
-  let changes = 0;
+  let hasChanged = false;
 
   const failed = (place: number, nowMs: number, error: unknown): void => {
     if (!isAnswer(error)) throw error;
     const name = names[place] ?? '';
     if (absent.get(name) !== error.message) {
       absent.set(name, error.message);
-      changes += 1;
+      hasChanged = true;
     }
     const pause = pauseMs[place] ?? 0;
     retryMs[place] = nowMs + pause;
@@ -40,12 +40,13 @@ export function sourceOf(describe: () => string, named: NamedMeters, close: () =
   const succeeded = (place: number): void => {
     if (!absent.delete(names[place] ?? '')) return;
     pauseMs[place] = 0;
-    changes += 1;
+    hasChanged = true;
   };
 
   return {
     describe,
     measure(nowMs, figures) {
+      hasChanged = false;
       for (let place = 0; place < meters.length; place += 1) {
         if (absent.size > 0 && nowMs < (retryMs[place] ?? 0)) continue;
         try {
@@ -55,11 +56,9 @@ export function sourceOf(describe: () => string, named: NamedMeters, close: () =
           failed(place, nowMs, error);
         }
       }
+      return hasChanged;
     },
     absent,
-    get changes() {
-      return changes;
-    },
     scopeNumber: 0,
     close,
   };

@@ -19,7 +19,7 @@ export interface RootFile {
   /** As users know it, without the root: `/proc/stat`. In latin1: a character is a byte of the name. */
   readonly path: string;
   /**
-   * Reads the first `bytes` by one positional read. The kernel writes the whole file anyway, but the
+   * Reads the first `bytes`, at most 8 KiB, by one positional read. The kernel writes the whole file anyway, but the
    * rest is not copied.
    *
    * @returns how many bytes there are
@@ -165,10 +165,14 @@ class KeptFile implements RootFile {
   }
 
   head(bytes: number): number {
-    const { buffer } = this.#shared;
-    const count = this.#fill(0, bytes < buffer.length ? bytes : buffer.length);
-    if (count === 0) throw this.#empty();
-    return count;
+    try {
+      this.#fd ??= openSync(this.#place, 'r');
+      const count = readSync(this.#fd, this.#shared.buffer, 0, bytes, 0);
+      if (count > 0) return count;
+    } catch (error) {
+      throw this.#failed(error);
+    }
+    throw this.#empty();
   }
 
   /** Files of records (mountinfo) come in pieces of at most 4 KiB, so read until nothing comes. */
@@ -204,12 +208,16 @@ class KeptFile implements RootFile {
       this.#fd ??= openSync(this.#place, 'r');
       return readSync(this.#fd, this.#shared.buffer, from, bytes, from);
     } catch (error) {
-      const code = systemCodeOf(error);
-      if (code === undefined) throw error;
-      // ENODEV: a cgroup that was removed under the kept descriptor.
-      this.forget();
-      throw new NoDataError(`${shown(this.path)}: ${code}`, { cause: error });
+      throw this.#failed(error);
     }
+  }
+
+  /** ENODEV: a cgroup that was removed under the kept descriptor. A fault of ours stays what it is. */
+  #failed(error: unknown): unknown {
+    const code = systemCodeOf(error);
+    if (code === undefined) return error;
+    this.forget();
+    return new NoDataError(`${shown(this.path)}: ${code}`, { cause: error });
   }
 
   #empty(): NoDataError {

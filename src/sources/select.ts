@@ -10,12 +10,13 @@ import {
   hasOwnPidNamespace,
   isAlone,
   isContainer,
+  type Sign,
   signsOf,
   signsText,
 } from './detect.ts';
 import { openHostSource } from './host.ts';
 import type { TaskLimits } from './limits.ts';
-import { findMembers } from './members.ts';
+import { findMembers, type Members } from './members.ts';
 import { isAnswer } from './meters.ts';
 import { mountTable } from './mounts.ts';
 import type { SourceOptions } from './options.ts';
@@ -66,7 +67,36 @@ export interface Way {
   readonly name: string;
   /** The scopes that it serves when they are forced. */
   readonly serves: (scope: Scope) => boolean;
-  look(): Look | Promise<Look>;
+  look(round: Round): Look | Promise<Look>;
+}
+
+/** What all ways of one round look at, read once. */
+export class Round {
+  readonly #options: SelectOptions;
+  #cgroups: Cgroups | undefined;
+  #signs: readonly Sign[] | undefined;
+  #members: Members | undefined;
+
+  constructor(options: SelectOptions) {
+    this.#options = options;
+  }
+
+  get cgroups(): Cgroups {
+    this.#cgroups ??= ownCgroups(this.#options.fs);
+    return this.#cgroups;
+  }
+
+  get signs(): readonly Sign[] {
+    const { fs, own } = this.#options;
+    this.#signs ??= signsOf(fs, this.cgroups, own?.environment ?? {});
+    return this.#signs;
+  }
+
+  get members(): Members {
+    const { fs, memoryMode } = this.#options;
+    this.#members ??= findMembers(fs, memoryMode);
+    return this.#members;
+  }
 }
 
 /** So long a metadata endpoint that has never answered is waited for. */
@@ -92,22 +122,22 @@ export function waysTo(options: SelectOptions): readonly Way[] {
     {
       name: 'task',
       serves: (scope) => isAuto(scope) || scope === 'task',
-      look: () => lookAtTask(options, described),
+      look: (round) => lookAtTask(options, described, round),
     },
     {
       name: 'siblings',
       serves: (scope) => isAuto(scope) || scope === 'task',
-      look: () => lookAtPod(options),
+      look: (round) => lookAtPod(options, round),
     },
     {
       name: 'container',
       serves: (scope) => isAuto(scope) || scope === 'container' || typeof scope === 'object',
-      look: () => lookAtContainer(options),
+      look: (round) => lookAtContainer(options, round),
     },
     {
       name: 'host',
       serves: (scope) => isAuto(scope) || scope === 'host',
-      look: () => lookAtHost(options),
+      look: (round) => lookAtHost(options, round),
     },
   ];
 }
@@ -155,7 +185,11 @@ class TaskDescription {
 }
 
 /** Alone in the task: its limits, our files. Else the others' files, else the endpoint's statistics. */
-async function lookAtTask(options: SelectOptions, description: TaskDescription): Promise<Look> {
+async function lookAtTask(
+  options: SelectOptions,
+  description: TaskDescription,
+  round: Round,
+): Promise<Look> {
   const metadata = await options.metadata();
   if (metadata === undefined) return { none: 'ECS_CONTAINER_METADATA_URI_V4 is not set' };
   const described = await description.ask(metadata);
@@ -177,9 +211,9 @@ async function lookAtTask(options: SelectOptions, description: TaskDescription):
       const names = coming.map(({ name, id }) => name || id).join(', ');
       return { pending: `the task has ${names}, which has not started yet` };
     }
-    return lookAtOwnTask(options, taskLimits);
+    return lookAtOwnTask(options, taskLimits, round);
   }
-  if (hasOwnPidNamespace(options.fs) && isWhole(options, others.length + 1)) {
+  if (hasOwnPidNamespace(options.fs) && isWhole(round, others.length + 1)) {
     return {
       key: 'task, by the files of its containers',
       isSettled: true,
@@ -201,8 +235,8 @@ function limitsOf({ cores, memoryBytes }: Task): TaskLimits {
 }
 
 /** Whether so many containers can be seen and read by their files. */
-function isWhole({ fs, memoryMode }: SelectOptions, count: number): boolean {
-  const { found, hidden } = findMembers(fs, memoryMode);
+function isWhole({ members }: Round, count: number): boolean {
+  const { found, hidden } = members;
   return hidden.length === 0 && found.length === count;
 }
 
@@ -211,10 +245,10 @@ function userOf({ own }: SelectOptions): { readonly user: string } {
 }
 
 /** The only container of its task: then the job is in it, or is yet to come. */
-function lookAtOwnTask(options: SelectOptions, taskLimits: TaskLimits): Look {
+function lookAtOwnTask(options: SelectOptions, taskLimits: TaskLimits, round: Round): Look {
   const { fs, own } = options;
   const isLonely = own !== undefined && options.isBesideJob !== true;
-  const alone = isLonely && isAlone(fs, ownFolder(ownCgroups(fs)), own.pid);
+  const alone = isLonely && isAlone(fs, ownFolder(round.cgroups), own.pid);
   return {
     key: 'task, which is the own container',
     isSettled: !alone,
@@ -234,14 +268,14 @@ function lookAtOwnTask(options: SelectOptions, taskLimits: TaskLimits): Look {
 }
 
 /** Kubernetes' shareProcessNamespace, compose's `pid:`. */
-function lookAtPod(options: SelectOptions): Look {
-  const { fs, own, memoryMode } = options;
-  const signs = signsOf(fs, ownCgroups(fs), own?.environment ?? {});
+function lookAtPod(options: SelectOptions, round: Round): Look {
+  const { fs } = options;
+  const { signs } = round;
   if (!isContainer(signs)) return { none: `this is no container: ${signsText(signs)}` };
   if (!hasOwnPidNamespace(fs)) {
     return { none: "the PID namespace is the machine's: every process of it is visible" };
   }
-  const { found, hidden } = findMembers(fs, memoryMode);
+  const { found, hidden } = round.members;
   const { user } = userOf(options);
   if (hidden.length > 0) return { pending: refusalText(hidden, user) };
   if (found.length < 2) return { none: 'no processes of another container are visible in /proc' };
@@ -252,14 +286,13 @@ function lookAtPod(options: SelectOptions): Look {
   };
 }
 
-function lookAtContainer(options: SelectOptions): Look {
+function lookAtContainer(options: SelectOptions, round: Round): Look {
   const { fs, scope, own } = options;
   const forcedPath = typeof scope === 'object' ? scope.cgroup : undefined;
   const resolve = (): Cgroups => ownCgroups(fs, forcedPath);
-  const cgroups = resolve();
-  const signs = signsOf(fs, cgroups, own?.environment ?? {});
-  if (scope === 'auto' && !isContainer(signs)) {
-    return { none: `this is no container: ${signsText(signs)}` };
+  const cgroups = forcedPath === undefined ? round.cgroups : resolve();
+  if (scope === 'auto' && !isContainer(round.signs)) {
+    return { none: `this is no container: ${signsText(round.signs)}` };
   }
   const whole = [cgroups.cpu, cgroups.memory].find((place) => isPath(place) && place.isMachine);
   if (whole !== undefined && isPath(whole) && forcedPath === undefined) {
@@ -282,11 +315,10 @@ function lookAtContainer(options: SelectOptions): Look {
   };
 }
 
-function lookAtHost(options: SelectOptions): Look {
-  const { fs, own } = options;
+function lookAtHost(options: SelectOptions, round: Round): Look {
+  const { fs } = options;
   // A container that is measured as a machine is a makeshift: its group may be readable later.
-  const isSettled =
-    options.scope !== 'auto' || !isContainer(signsOf(fs, ownCgroups(fs), own?.environment ?? {}));
+  const isSettled = options.scope !== 'auto' || !isContainer(round.signs);
   return {
     key: 'host',
     isSettled,

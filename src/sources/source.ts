@@ -7,12 +7,12 @@ export interface Source {
   /**
    * Puts what has happened since the last call into the figures. Synchronous; what cannot be had is
    * left out, and its reason is in {@link absent}.
+   *
+   * @returns whether {@link absent} or {@link scopeNumber} has changed since the last call
    */
-  measure(nowMs: number, figures: Figures): void;
+  readonly measure: (nowMs: number, figures: Figures) => boolean;
   /** What is wanted and cannot be had now, and why. */
   readonly absent: ReadonlyMap<string, string>;
-  /** Counts the changes of {@link absent}, so that it need not be looked at on every tick. */
-  readonly changes: number;
   /**
    * Which containers (or which machine) the figures are of. Another one has another number: no figure
    * may span the two.

@@ -232,7 +232,7 @@ interface Board {
 function withNews(measure: Source['measure'], turn: (nowMs: number) => void): Source['measure'] {
   return (nowMs, figures) => {
     turn(nowMs);
-    measure(nowMs, figures);
+    return measure(nowMs, figures);
   };
 }
 

@@ -1,6 +1,5 @@
 import { NoDataError, ParseError } from '../errors.ts';
 import { type BlockBytes, parseIoStat, parseServiceBytes } from '../kernel/blockio.ts';
-import { grownBy } from '../kernel/bytes.ts';
 import { type NetworkBytes, parseNetDev } from '../kernel/netdev.ts';
 import type { Figures, Meter } from '../metrics/figures.ts';
 import { putBlock, putNetwork } from '../metrics/traffic.ts';
@@ -27,7 +26,7 @@ export class NetworkMeter implements Meter {
     const interfaces = parseNetDev(this.#fs.buffer, end, this.#now);
     if (interfaces === 0) throw new NoDataError(`${NET_DEV}: no interface but the loopback`);
     const { received, transmitted } = this.#now;
-    putNetwork(figures, grownBy(this.#received, received), grownBy(this.#transmitted, transmitted));
+    putNetwork(figures, received - this.#received, transmitted - this.#transmitted);
     this.#received = received;
     this.#transmitted = transmitted;
   }

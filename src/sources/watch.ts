@@ -1,6 +1,5 @@
 // Over 200 lines: what is chosen, when it is asked again and what a change costs belong together.
 import { ConfigError, NoDataError } from '../errors.ts';
-import type { Figures } from '../metrics/figures.ts';
 import { commonMeters } from './common.ts';
 import { meter, sourceOf } from './meters.ts';
 import {
@@ -8,6 +7,7 @@ import {
   isFound,
   type Look,
   opened,
+  Round,
   type SelectOptions,
   type Way,
   waysTo,
@@ -54,17 +54,19 @@ export class WatchedSource implements Source {
   readonly #ways: readonly Way[];
   #choice: Choice;
   #scopeNumber = 0;
-  #changesBefore = 0;
   #delayMs = FIRST_MS;
   #cancel: () => void = () => undefined;
   #isClosed = false;
   readonly #said = new Set<string>();
   readonly #history: string[] = [];
+  /** The chosen source's own, so that a tick takes no detour. */
+  measure: Source['measure'];
 
   constructor(options: SelectOptions, ways: readonly Way[], choice: Choice) {
     this.#options = options;
     this.#ways = ways;
     this.#choice = choice;
+    this.measure = choice.source.measure;
     this.#warn();
     this.#schedule();
   }
@@ -82,20 +84,12 @@ export class WatchedSource implements Source {
     return this.#choice.source.absent;
   }
 
-  get changes(): number {
-    return this.#changesBefore + this.#choice.source.changes;
-  }
-
   get scopeNumber(): number {
     return this.#scopeNumber + this.#choice.source.scopeNumber;
   }
 
   describe(): string {
     return this.#choice.source.describe();
-  }
-
-  measure(nowMs: number, figures: Figures): void {
-    this.#choice.source.measure(nowMs, figures);
   }
 
   close(): void {
@@ -126,12 +120,22 @@ export class WatchedSource implements Source {
     this.#choice = choice;
     this.#warn();
     if (choice.source === before.source) return;
-    this.#changesBefore += before.source.changes + 1;
     this.#scopeNumber += before.source.scopeNumber + 1;
+    this.#switchTo(choice.source);
+    before.source.close();
     this.#delayMs = FIRST_MS;
     const change = `the scope changes from ${before.key} to ${choice.key}: ${choice.why}`;
     this.#history.push(change);
     this.#options.warn(change);
+  }
+
+  /** The first measurement of another source says that something has changed. */
+  #switchTo(source: Source): void {
+    this.measure = (nowMs, figures) => {
+      this.measure = source.measure;
+      source.measure(nowMs, figures);
+      return true;
+    };
   }
 
   #warn(): void {
@@ -150,6 +154,7 @@ async function choose(
 ): Promise<Choice> {
   const { scope, tryAll = false, onTry } = options;
   const candidates: Candidate[] = [];
+  const round = new Round(options);
   let chosen: Omit<Choice, 'candidates'> | undefined;
   for (const way of ways) {
     const note = (why: string, isChosen = false): void => {
@@ -164,7 +169,7 @@ async function choose(
       continue;
     }
     onTry?.(way.name);
-    const look = await way.look();
+    const look = await way.look(round);
     const result = await choiceOf(options, look, before);
     if (typeof result === 'string') note(result);
     else if (chosen === undefined) {

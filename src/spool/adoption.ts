@@ -4,7 +4,7 @@ import type { Look } from './disk.ts';
 import type { SpoolOptions } from './options.ts';
 import { type Orphan, Owners, signOf, WATCH_MS } from './owners.ts';
 import { parseSegment } from './record.ts';
-import { isGone, type Segment, type Segments } from './segments.ts';
+import { isAbsent, type Segment, type Segments } from './segments.ts';
 
 /** A few are enough to be getting on with; each is held open. */
 const MOST_SEGMENTS = 64;
@@ -48,11 +48,11 @@ export class Adoption {
 
   /** @param mayGoOn asked before each one */
   async run(mayGoOn: () => boolean): Promise<void> {
-    const { clock, mirrored } = this.#options;
+    const { clock, pending } = this.#options;
     const orphans = await this.#owners.orphans();
     // Without more room than when there was none, a look at them is for nothing.
-    const mayFit = mirrored.bytes < this.#fullBytes;
-    const candidates = mayFit ? await this.#candidates.of(orphans) : [];
+    const mayFit = pending.bytes < this.#fullBytes;
+    const candidates = mayFit ? this.#candidates.of(orphans) : [];
     await this.#endProbations();
     this.#hasMore = false;
     for (const orphan of candidates) {
@@ -69,7 +69,8 @@ export class Adoption {
 
   /** @returns false where there is no room, so that none of the others needs to be tried */
   async #takeOver({ name, look }: Orphan): Promise<boolean> {
-    const { bytes } = await this.#options.disk.look(name);
+    const bytes = await this.#candidates.bytesOf(name);
+    if (bytes === undefined) return true;
     if (bytes >= this.#segments.room) return this.#noRoom();
     return this.#takeIn(await this.#segments.claim(name), look);
   }
@@ -79,7 +80,7 @@ export class Adoption {
     try {
       return await this.#read(segment, look);
     } catch (error) {
-      if (isGone(error)) throw error;
+      if (isAbsent(error)) throw error;
       // It has this process's name by now, by which nobody else would ever take it.
       await this.#giveBack(segment, isShort(error));
       throw error;
@@ -104,14 +105,14 @@ export class Adoption {
   }
 
   async #read(segment: Segment, look: Look | undefined): Promise<boolean> {
-    const { clock, log, mirrored } = this.#options;
+    const { clock, log, adopt } = this.#options;
     const text = await this.#readQuiet(segment, look);
     if (text === undefined) {
       // Its owner finds out within a beat that it is gone, and what it still says of it stands here.
       this.#tryLater(segment);
       return true;
     }
-    const { publication, windows, damaged } = parseSegment(text);
+    const { head, windows, damaged } = parseSegment(text);
     segment.bytes = Buffer.byteLength(text);
     segment.records = Math.max(0, ...windows.map(({ record }) => record));
     segment.live = windows.length;
@@ -124,7 +125,7 @@ export class Adoption {
       segment: segment.number,
       bornMs: monoMs - Math.max(0, wallMs - window.startMs),
     }));
-    if (publication === undefined || !mirrored.adopt(adopted, publication)) {
+    if (head === undefined || !adopt(adopted, head.publication)) {
       await this.#segments.giveBack(segment);
       return this.#noRoom();
     }
@@ -154,13 +155,13 @@ export class Adoption {
   }
 
   #noRoom(): false {
-    const { mirrored, log } = this.#options;
+    const { pending, log } = this.#options;
     if (this.#fullBytes === Number.POSITIVE_INFINITY) {
       log.warn('windows of another process wait on disk: there is no room for them', {
         remedy: 'raise --buffer or --spool-limit',
       });
     }
-    this.#fullBytes = mirrored.bytes;
+    this.#fullBytes = pending.bytes;
     return false;
   }
 }

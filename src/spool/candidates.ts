@@ -1,12 +1,14 @@
 import { codeOf, failure, reasonOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Disk } from './disk.ts';
+import { parseName } from './names.ts';
 import type { Orphan } from './owners.ts';
-import { parseSegment } from './record.ts';
-import { isGone } from './segments.ts';
+import { parseHead } from './record.ts';
+import { isAbsent } from './segments.ts';
 
 export interface CandidatesOptions {
   readonly disk: Disk;
+  readonly output: string;
   readonly namespace: string;
   /** What is larger is not for this process. */
   readonly limitBytes: number;
@@ -15,6 +17,9 @@ export interface CandidatesOptions {
 
 /** What this process, or the machine, has none of at the moment. */
 const SHORT = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN']);
+
+/** No head is longer: thirty dimensions, even if each of their characters had to be escaped. */
+const HEAD_BYTES = 128 * 1024;
 
 /** What it is will not change. */
 const NEVER = new Set(['EFBIG', 'EINVAL']);
@@ -30,34 +35,46 @@ export class Candidates {
   /** Segments that are nothing for this process, and never will be. */
   readonly #passed = new Set<string>();
   /** Segments of which it was said that they are left alone. */
-  readonly #told = new Set<string>();
-  /** When the first window of an orphan began, by its name: nobody writes it any more. */
-  #starts = new Map<string, number>();
-  #hasToldShort = false;
+  readonly #reported = new Set<string>();
+  #hasReportedShort = false;
 
   constructor(options: CandidatesOptions) {
     this.#options = options;
   }
 
   /** Those of some orphans, the youngest first: each is put before those that are there. */
-  async of(orphans: readonly Orphan[]): Promise<readonly Orphan[]> {
-    const starts = new Map<string, number>();
-    for (const { name } of orphans.filter((orphan) => !this.#passed.has(orphan.name))) {
-      const known = this.#starts.get(name);
-      const startMs = known ?? (await this.guarded(name, () => this.#startOf(name)));
-      if (startMs === false) break;
-      if (startMs !== undefined) starts.set(name, startMs);
-    }
-    this.#starts = starts;
-    const startOf = ({ name }: Orphan): number => starts.get(name) ?? 0;
+  of(orphans: readonly Orphan[]): readonly Orphan[] {
+    const startOf = ({ name }: Orphan): number => parseName(name)?.startMs ?? 0;
     return orphans
-      .filter(({ name }) => starts.has(name))
+      .filter(({ name }) => !this.#passed.has(name))
       .sort((one, other) => startOf(other) - startOf(one));
+  }
+
+  /** How many bytes one has that is for this process; nothing where it is not. */
+  async bytesOf(name: string): Promise<number | undefined> {
+    const { disk, namespace, limitBytes } = this.#options;
+    const { bytes } = await disk.look(name);
+    if (bytes > limitBytes) throw failure('EFBIG', `it has ${bytes} bytes, see --spool-limit`);
+    const text = await disk.read(name, HEAD_BYTES);
+    // Its owner died before the first line was whole, so that nothing of it was ever kept.
+    if (bytes < HEAD_BYTES && !text.includes('\n')) {
+      await disk.remove(name);
+      return undefined;
+    }
+    const head = parseHead(text);
+    const isOurs = head?.output === this.#options.output;
+    if (isOurs && head.publication.namespace === namespace) return bytes;
+    this.#passed.add(name);
+    if (head === undefined) this.#report(name, 'its head is damaged');
+    else if (isOurs) this.#report(name, 'it is of another namespace');
+    // That one may be here as well, and take it.
+    else this.#report(name, `it is of the output ${head.output}`, 'info');
+    return undefined;
   }
 
   /** One that was given back: nothing more is said of it. */
   renamed(name: string): void {
-    this.#told.add(name);
+    this.#reported.add(name);
   }
 
   /**
@@ -72,38 +89,21 @@ export class Candidates {
       if (codeOf(error) === undefined) throw error;
       if (isShort(error)) return this.#short(reasonOf(error));
       if (NEVER.has(codeOf(error) ?? '')) this.#passed.add(name);
-      if (!isGone(error)) this.#tell(name, reasonOf(error));
+      if (!isAbsent(error)) this.#report(name, reasonOf(error));
       return undefined;
     }
   }
 
   #short(reason: string): false {
     const text = 'windows of another process wait on disk, they cannot be taken over now';
-    this.#options.log[this.#hasToldShort ? 'debug' : 'warn'](text, { reason });
-    this.#hasToldShort = true;
+    this.#options.log[this.#hasReportedShort ? 'debug' : 'warn'](text, { reason });
+    this.#hasReportedShort = true;
     return false;
   }
 
-  #tell(name: string, reason: string): void {
-    const level = this.#told.has(name) ? 'debug' : 'warn';
-    this.#told.add(name);
+  #report(name: string, reason: string, first: 'warn' | 'info' = 'warn'): void {
+    const level = this.#reported.has(name) ? 'debug' : first;
+    this.#reported.add(name);
     this.#options.log[level]('a segment of the spool is left alone', { name, reason });
-  }
-
-  async #startOf(name: string): Promise<number | undefined> {
-    const { disk, namespace, limitBytes } = this.#options;
-    const { bytes } = await disk.look(name);
-    if (bytes > limitBytes) throw failure('EFBIG', `it has ${bytes} bytes, see --spool-limit`);
-    const text = await disk.read(name);
-    // Its owner died before the first line was whole, so that nothing of it was ever kept.
-    if (!text.includes('\n')) {
-      await disk.remove(name);
-      return undefined;
-    }
-    const { publication, windows } = parseSegment(text);
-    if (publication?.namespace === namespace) return windows[0]?.startMs ?? 0;
-    this.#passed.add(name);
-    this.#tell(name, publication ? 'it is of another namespace' : 'its head is damaged');
-    return undefined;
   }
 }

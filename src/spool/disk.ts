@@ -24,8 +24,8 @@ export interface Disk {
   list(): Promise<readonly string[]>;
   /** Tells this folder from one that is made in its place; empty where there is none. */
   identity(): Promise<string>;
-  /** All of a file's text. */
-  read(name: string): Promise<string>;
+  /** A file's text; where `most` is given, that of so many bytes from its beginning. */
+  read(name: string, most?: number): Promise<string>;
   /** Makes a file that is not there yet; its name is on disk when it resolves. */
   create(name: string): Promise<void>;
   /** @param isSafe the text is on disk when it resolves, and not only with the system */
@@ -97,13 +97,15 @@ export function openDisk(folder: string): Disk {
         throw error;
       }
     },
-    async read(name) {
+    async read(name, most) {
       // Without O_NONBLOCK the opening of a FIFO waits for somebody to write.
       const handle = await open(pathOf(name), constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
       try {
         const isFile = (await handle.stat()).isFile();
         if (!isFile) throw failure('EINVAL', 'expected an ordinary file, got another kind');
-        return await handle.readFile('utf8');
+        if (most === undefined) return await handle.readFile('utf8');
+        const { bytesRead, buffer } = await handle.read(Buffer.alloc(most), 0, most, 0);
+        return buffer.toString('utf8', 0, bytesRead);
       } finally {
         await handle.close();
       }

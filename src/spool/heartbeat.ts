@@ -1,5 +1,5 @@
 import { type Clock, within } from '../clock.ts';
-import { type Moment, momentOf, since } from './instant.ts';
+import { elapsedSince, type Instant, instantOf } from './instant.ts';
 import { BEAT_MS } from './owners.ts';
 
 /** What beats. */
@@ -19,7 +19,7 @@ export class Heartbeat {
   readonly #clock: Clock;
   readonly #beats: Beats;
   /** When all was last known to be this process's own. */
-  #sure: Moment | undefined;
+  #verified: Instant | undefined;
   #beating: Promise<void> | undefined;
   /** The disk has not answered the last look in time, and still has not. */
   #isSilent = false;
@@ -34,7 +34,7 @@ export class Heartbeat {
   /** From now on every few seconds, as long as it is needed. */
   keep(): void {
     if (this.#cancel !== undefined || this.#isStopped || !this.#beats.isNeeded()) return;
-    this.#sure = momentOf(this.#clock);
+    this.#verified = instantOf(this.#clock);
     this.#next();
   }
 
@@ -49,13 +49,13 @@ export class Heartbeat {
   }
 
   /** Looks at what is still its own, where it may not be, for as long as that takes. */
-  async sure(): Promise<void> {
-    if (this.#isUnsure) await this.#beat();
+  async verifyOwnership(): Promise<void> {
+    if (this.#isDoubtful) await this.#beat();
   }
 
-  /** As {@link sure}, but where the disk does not answer or fails it is left at that. */
-  async assured(patienceMs: number): Promise<void> {
-    while (this.#isUnsure && !this.#isSilent) {
+  /** As {@link verifyOwnership}, but where the disk does not answer or fails it is left at that. */
+  async verifyOwnershipWithin(patienceMs: number): Promise<void> {
+    while (this.#isDoubtful && !this.#isSilent) {
       const begunMs = this.#clock.monoMs();
       const isHeard = await within(this.#clock, patienceMs, this.#beat());
       // A patience that lasted much longer ended with the process standing still: it says nothing of the disk.
@@ -66,8 +66,8 @@ export class Heartbeat {
   }
 
   /** The last beat is so old that others may soon stop believing in it. */
-  get #isUnsure(): boolean {
-    return this.#beats.isNeeded() && since(this.#clock, this.#sure) >= 2 * BEAT_MS;
+  get #isDoubtful(): boolean {
+    return this.#beats.isNeeded() && elapsedSince(this.#clock, this.#verified) >= 2 * BEAT_MS;
   }
 
   #next(): void {
@@ -80,18 +80,18 @@ export class Heartbeat {
   }
 
   #beat(): Promise<void> {
-    this.#beating ??= this.#tell().finally(() => {
+    this.#beating ??= this.#reportAlive().finally(() => {
       this.#beating = undefined;
       this.#isSilent = false;
     });
     return this.#beating;
   }
 
-  async #tell(): Promise<void> {
-    const now = momentOf(this.#clock);
+  async #reportAlive(): Promise<void> {
+    const now = instantOf(this.#clock);
     try {
       await this.#beats.beat();
-      this.#sure = now;
+      this.#verified = now;
     } catch (error) {
       this.#beats.failed(error);
     }

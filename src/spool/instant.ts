@@ -1,17 +1,17 @@
 import type { Clock } from '../clock.ts';
 
 /** An instant by both clocks: the monotonic one stops while the machine is suspended, the other is set. */
-export interface Moment {
+export interface Instant {
   readonly monoMs: number;
   readonly wallMs: number;
 }
 
-export function momentOf(clock: Clock): Moment {
+export function instantOf(clock: Clock): Instant {
   return { monoMs: clock.monoMs(), wallMs: clock.wallMs() };
 }
 
 /** Milliseconds that may have passed since then, by whichever clock says more; endless where it never was. */
-export function since(clock: Clock, moment: Moment | undefined): number {
-  if (moment === undefined) return Number.POSITIVE_INFINITY;
-  return Math.max(clock.monoMs() - moment.monoMs, clock.wallMs() - moment.wallMs);
+export function elapsedSince(clock: Clock, instant: Instant | undefined): number {
+  if (instant === undefined) return Number.POSITIVE_INFINITY;
+  return Math.max(clock.monoMs() - instant.monoMs, clock.wallMs() - instant.wallMs);
 }

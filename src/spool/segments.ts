@@ -2,8 +2,8 @@
 import type { Clock } from '../clock.ts';
 import { codeOf } from '../errors.ts';
 import type { Disk } from './disk.ts';
-import { type Moment, momentOf, since } from './instant.ts';
-import { leftName, parseName, segmentName } from './names.ts';
+import { elapsedSince, type Instant, instantOf } from './instant.ts';
+import { claimedName, parseName, releasedName, segmentName } from './names.ts';
 import { WATCH_MS } from './owners.ts';
 import { settledLine } from './record.ts';
 
@@ -23,11 +23,11 @@ export interface Segment {
   /** The folder that it is in, as the disk tells folders apart. */
   folder: string;
   /** When it was last known to be this process's own. */
-  sure: Moment;
+  verified: Instant;
 }
 
 /** It, or the folder that it was in, is not there any more. */
-export function isGone(error: unknown): boolean {
+export function isAbsent(error: unknown): boolean {
   return codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR';
 }
 
@@ -68,9 +68,9 @@ export class Segments {
     return this.#segments.has(number);
   }
 
-  /** Makes an empty one. */
-  async create(): Promise<Segment> {
-    const segment = this.#make();
+  /** Makes an empty one. @param startMs of the first window that will be in it */
+  async create(startMs: number): Promise<Segment> {
+    const segment = this.#make((number) => segmentName(this.#owner, number, startMs));
     await this.#disk.create(segment.name);
     segment.folder = await this.#disk.identity();
     this.#segments.set(segment.number, segment);
@@ -79,7 +79,7 @@ export class Segments {
 
   /** Takes an orphan's place, without having it among its own yet. ENOENT where somebody was faster. */
   async claim(name: string): Promise<Segment> {
-    const segment = this.#make(name);
+    const segment = this.#make((number) => claimedName(this.#owner, number, name));
     await this.#disk.rename(name, segment.name);
     return segment;
   }
@@ -133,7 +133,7 @@ export class Segments {
     try {
       await this.#disk.remove(segment.name);
     } catch (error) {
-      if (isGone(error)) return this.abandon(segment);
+      if (isAbsent(error)) return this.abandon(segment);
       this.#segments.set(segment.number, segment);
       throw error;
     }
@@ -158,10 +158,10 @@ export class Segments {
 
   /** Leaves it to whoever comes. @returns its new name */
   async giveBack(segment: Segment): Promise<string> {
-    const left = leftName(segment.name);
-    await this.#disk.rename(segment.name, left);
+    const released = releasedName(segment.name);
+    await this.#disk.rename(segment.name, released);
     this.forget(segment);
-    return left;
+    return released;
   }
 
   /** Leaves it at the end: it still counts among what this process keeps. */
@@ -174,8 +174,8 @@ export class Segments {
    * Whether one that is gone was taken over, and not removed. Its heir has it still, or is done with it
    * already, which can only be after a long silence, and in the same folder.
    */
-  async hasHeir({ name, folder, sure }: Segment): Promise<boolean> {
-    const silentMs = since(this.#clock, sure);
+  async wasTakenOver({ name, folder, verified }: Segment): Promise<boolean> {
+    const silentMs = elapsedSince(this.#clock, verified);
     try {
       const identity = await this.#disk.identity();
       if (identity === '') return false;
@@ -195,16 +195,16 @@ export class Segments {
    */
   async beat(segment: Segment): Promise<void> {
     this.#touches += 1;
-    const now = momentOf(this.#clock);
+    const now = instantOf(this.#clock);
     await this.#disk.touch(segment.name, now.wallMs + (this.#touches % 1000) / 1000);
-    segment.sure = now;
+    segment.verified = now;
   }
 
-  #make(from?: string): Segment {
+  #make(nameOf: (number: number) => string): Segment {
     this.#numbers += 1;
     const number = this.#numbers;
-    const name = segmentName(this.#owner, number, from);
+    const name = nameOf(number);
     const none = { bytes: 0, records: 0, live: 0, isTorn: false, folder: '' };
-    return { ...none, number, name, settled: [], sure: momentOf(this.#clock) };
+    return { ...none, number, name, settled: [], verified: instantOf(this.#clock) };
   }
 }

@@ -1,15 +1,15 @@
 // Over 200 lines: what is written, what is taken over and what is given up must agree about each segment.
 import { within } from '../clock.ts';
-import type { Publication } from '../cloudwatch/datum.ts';
-import type { Piece } from '../delivery/outbox.ts';
-import type { Kept } from '../delivery/packing.ts';
+import type { RecordPosition } from '../delivery/packing.ts';
+import type { PendingWindow, Store } from '../delivery/store.ts';
 import { codeOf, failure, reasonOf } from '../errors.ts';
+import type { Publication } from '../metrics/publication.ts';
 import { Adoption } from './adoption.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { Jobs } from './jobs.ts';
 import type { SpoolOptions } from './options.ts';
 import { headLine, windowLine } from './record.ts';
-import { isGone, type Segment, Segments } from './segments.ts';
+import { isAbsent, type Segment, Segments } from './segments.ts';
 
 /** A segment is given up as a whole, when nothing of it waits any more. */
 const SEGMENT_BYTES = 1024 * 1024;
@@ -32,7 +32,7 @@ const FULL = 'SPOOL_FULL';
  * soon as what was begun before is done, one after the other. Where the disk fails the windows wait in
  * memory alone, until it works again.
  */
-export class Spool {
+export class Spool implements Store {
   readonly #options: SpoolOptions;
   readonly #segments: Segments;
   readonly #adoption: Adoption;
@@ -79,7 +79,7 @@ export class Spool {
   }
 
   /** A window left the outbox. */
-  settled({ segment: number, record }: Kept): void {
+  settled({ segment: number, record }: RecordPosition): void {
     const segment = this.#segments.at(number);
     if (segment === undefined) return;
     segment.settled.push(record);
@@ -88,16 +88,16 @@ export class Spool {
   }
 
   /** Some of a window is settled: what still waits takes the place of the whole. */
-  partly(piece: Piece): void {
-    // Asked now: it may have been written since the piece was taken out.
-    const { segment: number = 0 } = this.#options.mirrored.left(piece) ?? {};
+  partly(window: PendingWindow): void {
+    // Asked now: it may have been written since the window was taken out.
+    const { segment: number = 0 } = this.#options.pending.remaining(window) ?? {};
     const segment = this.#segments.at(number);
-    if (segment !== undefined) this.#jobs.add(undefined, () => this.#replace(segment, piece));
+    if (segment !== undefined) this.#jobs.add(undefined, () => this.#replace(segment, window));
   }
 
   /** After a pause in which others may have taken this process for dead, looks at what is still its own. */
-  assured(): Promise<void> {
-    return this.#heartbeat.assured(this.#isClosing ? LAST_PATIENCE_MS : PATIENCE_MS);
+  verifyOwnership(): Promise<void> {
+    return this.#heartbeat.verifyOwnershipWithin(this.#isClosing ? LAST_PATIENCE_MS : PATIENCE_MS);
   }
 
   /** From now on nothing is begun, until {@link close}. */
@@ -149,7 +149,7 @@ export class Spool {
       try {
         await work(segment);
       } catch (error) {
-        if (isGone(error)) await this.#lostHold(segment);
+        if (isAbsent(error)) await this.#lostHold(segment);
         else failed = error;
       }
     }
@@ -167,74 +167,76 @@ export class Spool {
   }
 
   async #save(): Promise<void> {
-    const { mirrored, log } = this.#options;
+    const { pending, log } = this.#options;
     const publication = this.#publication;
     if (publication === undefined) return;
     this.#lossesSaved = this.#losses;
     // An open file could be written though it is another process's now.
-    await this.#heartbeat.sure();
-    for (let pieces = mirrored.unkept(WINDOWS_AT_ONCE); pieces.length > 0; ) {
-      const kept = await this.#write(pieces, headLine(publication));
+    await this.#heartbeat.verifyOwnership();
+    for (let windows = pending.unspooled(WINDOWS_AT_ONCE); windows.length > 0; ) {
+      const written = await this.#write(windows, headLine(this.#options.output, publication));
       // Another job follows, with another segment.
-      if (kept === 0) return;
-      const last = new Date(pieces[kept - 1]?.startMs ?? 0).toISOString();
-      log.debug('windows are on disk', { windows: kept, last });
+      if (written === 0) return;
+      const last = new Date(windows[written - 1]?.startMs ?? 0).toISOString();
+      log.debug('windows are on disk', { windows: written, last });
       if (this.#isFailing) log.warn('the spool is written again');
       this.#isFailing = false;
-      pieces = pieces.length > kept ? pieces.slice(kept) : mirrored.unkept(WINDOWS_AT_ONCE);
+      windows =
+        windows.length > written ? windows.slice(written) : pending.unspooled(WINDOWS_AT_ONCE);
     }
     await this.#tidy();
   }
 
   /** Writes the first of some windows, as many as go into one segment. @returns how many */
-  async #write(pieces: readonly Piece[], head: string): Promise<number> {
+  async #write(windows: readonly PendingWindow[], head: string): Promise<number> {
     const segment = this.#current;
     const { records = 0, bytes = 0 } = segment ?? {};
     let text = segment === undefined ? head : '';
     let taken = 0;
-    for (const piece of pieces) {
+    for (const window of windows) {
       if (taken > 0 && bytes + text.length > this.#segmentBytes()) break;
       taken += 1;
-      text += windowLine(records + taken, piece);
+      text += windowLine(records + taken, window);
     }
     if (Buffer.byteLength(text) > this.#segments.room - this.#options.limitBytes * RESERVE) {
       throw failure(FULL, 'the spool is full, see --spool-limit');
     }
-    const to = segment ?? (await this.#segments.create());
+    const to = segment ?? (await this.#segments.create(windows[0]?.startMs ?? 0));
     this.#heartbeat.keep();
     try {
       await this.#segments.append(to, text, true);
     } catch (error) {
-      if (isGone(error)) {
+      if (isAbsent(error)) {
         // They may have gone into the file through its open descriptor, and follow in another one.
-        to.settled.push(...pieces.slice(0, taken).map((_, index) => to.records + index + 1));
+        to.settled.push(...windows.slice(0, taken).map((_, index) => to.records + index + 1));
         await this.#lostHold(to);
         return 0;
       }
       if (to.live === 0) await this.#segments.remove(to);
       throw error;
     }
-    for (const piece of pieces.slice(0, taken)) {
+    for (const window of windows.slice(0, taken)) {
       to.records += 1;
       const where = { segment: to.number, record: to.records };
-      if (this.#options.mirrored.keep(piece, where)) to.live += 1;
+      if (this.#options.pending.markSpooled(window, where)) to.live += 1;
       else to.settled.push(to.records);
       // Some of it was settled while it was written.
-      if (this.#options.mirrored.left(piece)?.data.length !== piece.data.length) this.partly(piece);
+      if (this.#options.pending.remaining(window)?.data.length !== window.data.length)
+        this.partly(window);
     }
     this.#current = to.bytes > this.#segmentBytes() ? undefined : to;
     return taken;
   }
 
   #segmentBytes(): number {
-    const { limitBytes, mirrored } = this.#options;
-    return Math.min(SEGMENT_BYTES, Math.min(limitBytes, mirrored.limitBytes) / LEAST_SEGMENTS);
+    const { limitBytes, pending } = this.#options;
+    return Math.min(SEGMENT_BYTES, Math.min(limitBytes, pending.limitBytes) / LEAST_SEGMENTS);
   }
 
-  async #replace(segment: Segment, piece: Piece): Promise<void> {
-    const { mirrored } = this.#options;
-    await this.#heartbeat.sure();
-    const left = mirrored.left(piece);
+  async #replace(segment: Segment, window: PendingWindow): Promise<void> {
+    const { pending } = this.#options;
+    await this.#heartbeat.verifyOwnership();
+    const left = pending.remaining(window);
     if (left?.segment !== segment.number || !this.#segments.has(segment)) return;
     const record = segment.records + 1;
     const text = windowLine(record, left, left.record);
@@ -242,11 +244,12 @@ export class Spool {
     if (Buffer.byteLength(text) >= this.#segments.room) return;
     await this.#segments.append(segment, text, false);
     segment.records = record;
-    if (!mirrored.keep(left, { segment: segment.number, record })) segment.settled.push(record);
+    if (!pending.markSpooled(left, { segment: segment.number, record }))
+      segment.settled.push(record);
   }
 
   async #tidy(): Promise<void> {
-    await this.#heartbeat.sure();
+    await this.#heartbeat.verifyOwnership();
     await this.#each((segment) => this.#segments.tidy(segment));
     if (this.#current !== undefined && !this.#segments.has(this.#current)) {
       this.#current = undefined;
@@ -256,17 +259,17 @@ export class Spool {
 
   /** A segment is gone: its windows are somebody else's, or on disk no longer. */
   async #lostHold(segment: Segment): Promise<void> {
-    const { mirrored, log } = this.#options;
+    const { pending, log } = this.#options;
     // It may have been removed meanwhile, as nothing of it waited.
     if (!this.#segments.has(segment)) return;
     this.#segments.forget(segment);
     this.#losses += 1;
     if (this.#current === segment) this.#current = undefined;
-    const isTaken = await this.#segments.hasHeir(segment);
+    const isTaken = await this.#segments.wasTakenOver(segment);
     const why = isTaken ? 'taken over: this process stood still for too long' : 'removed';
     log.warn(`a segment of the spool was ${why}`);
-    if (isTaken) mirrored.release(segment.number);
-    else mirrored.unkeep(segment.number);
+    if (isTaken) pending.release(segment.number);
+    else pending.markUnspooled(segment.number);
     // What was written to it a moment ago has to be elsewhere before its heir is told to let it be.
     this.save();
     this.#jobs.add(undefined, () => this.#segments.abandon(segment));

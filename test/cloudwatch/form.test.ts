@@ -4,27 +4,41 @@ import { after, before, describe, test } from 'node:test';
 import {
   CloudWatchClient,
   PutMetricDataCommand,
+  type MetricDatum as SdkDatum,
   type StandardUnit,
 } from '@aws-sdk/client-cloudwatch';
 import { AwsQueryProtocol } from '@aws-sdk/core/protocols';
 import fc from 'fast-check';
 import { type MetricDatum, metricData } from '../../src/cloudwatch/datum.ts';
-import { encodePages } from '../../src/cloudwatch/form.ts';
+import { encodePage, encodePages, type Form } from '../../src/cloudwatch/form.ts';
 import { MAX_BODY_BYTES, MAX_DATUMS, MAX_DIMENSIONS } from '../../src/cloudwatch/limits.ts';
+import type { WaitingDatum } from '../../src/delivery/packing.ts';
+import type { Page, Publishable } from '../../src/delivery/service.ts';
+import type { Publication } from '../../src/metrics/publication.ts';
 
-const DATUM: MetricDatum = {
-  MetricName: 'CPUUtilization',
-  Dimensions: [],
-  Timestamp: '2026-11-23T08:15:00Z',
-  Unit: 'Percent',
-  Value: 1,
-};
+const DATUM: WaitingDatum = { name: 'CPUUtilization', unit: 'Percent', values: [1] };
+const START = Date.UTC(2026, 10, 23, 8, 15);
+const N: Publication = { namespace: 'N', dimensions: [], highResolution: false };
+
+function windowOf(
+  data: readonly WaitingDatum[],
+  publication: Partial<Publication> = {},
+): Publishable {
+  return { startMs: START, endMs: START + 60_000, data, publication: { ...N, ...publication } };
+}
+
+/** By the clock of this machine. */
+function textOf({ body, bytes }: Page<Form>): string {
+  const text = body(0);
+  assert.equal(bytes, text.length);
+  return text;
+}
 
 /** The only body, of one datum. */
-function bodyOf(datum: Partial<MetricDatum>, namespace = 'N'): string {
-  const pages = encodePages(namespace, [{ ...DATUM, ...datum }]);
-  assert.equal(pages.length, 1);
-  return pages[0]?.body ?? '';
+function bodyOf(datum: Partial<WaitingDatum>, publication: Partial<Publication> = {}): string {
+  const [page, ...more] = encodePages(windowOf([{ ...DATUM, ...datum }], publication));
+  assert.ok(page !== undefined && more.length === 0);
+  return textOf(page);
 }
 
 /** Keys and values, decoded, as any form reader takes them; the empty lists that the SDK writes are left out. */
@@ -39,34 +53,26 @@ function pairsOf(body: string): Map<string, string> {
 
 describe('a body', () => {
   test('is written as the Query protocol wants it', () => {
-    const body = bodyOf(
-      {
-        Dimensions: [
-          { Name: 'ServiceName', Value: 'Foo' },
-          { Name: 'Rig', Value: 'a b' },
-        ],
-        Value: 12.5,
-        StorageResolution: 1,
-      },
-      'Team/App',
-    );
+    const dimensions = [
+      { Name: 'ServiceName', Value: 'Foo' },
+      { Name: 'Stage', Value: 'a b' },
+    ];
+    const publication = { namespace: 'Team/App', dimensions, highResolution: true };
+    const body = bodyOf({ values: [12.5] }, publication);
     const member = '&MetricData.member.1.';
     assert.equal(
       body,
       'Action=PutMetricData&Version=2010-08-01&Namespace=Team%2FApp' +
         `${member}MetricName=CPUUtilization` +
         `${member}Dimensions.member.1.Name=ServiceName${member}Dimensions.member.1.Value=Foo` +
-        `${member}Dimensions.member.2.Name=Rig${member}Dimensions.member.2.Value=a%20b` +
+        `${member}Dimensions.member.2.Name=Stage${member}Dimensions.member.2.Value=a%20b` +
         `${member}Timestamp=2026-11-23T08%3A15%3A00Z` +
         `${member}Value=12.5${member}Unit=Percent${member}StorageResolution=1`,
     );
   });
 
-  const { Value: _, ...withoutValue } = DATUM;
-
   test('carries values with their counts, numbered from 1', () => {
-    const [page] = encodePages('N', [{ ...withoutValue, Values: [1, 2.5], Counts: [3, 1] }]);
-    const pairs = pairsOf(page?.body ?? '');
+    const pairs = pairsOf(bodyOf({ values: [1, 2.5], counts: [3, 1] }));
     const list = (name: string): (string | undefined)[] =>
       ['0', '1', '2', '3'].map((k) => pairs.get(`MetricData.member.1.${name}.member.${k}`));
     assert.deepEqual(list('Values'), [undefined, '1', '2.5', undefined]);
@@ -74,9 +80,8 @@ describe('a body', () => {
     assert.equal(pairs.has('MetricData.member.1.Value'), false);
   });
 
-  test('has no key for an empty list, nor for what is not set', () => {
-    const [page] = encodePages('N', [{ ...withoutValue, Values: [], Counts: [] }]);
-    const keys = [...new URLSearchParams(page?.body).keys()];
+  test('has no key for an empty list', () => {
+    const keys = [...new URLSearchParams(bodyOf({ values: [], counts: [] })).keys()];
     assert.deepEqual(keys, [
       'Action',
       'Version',
@@ -85,6 +90,37 @@ describe('a body', () => {
       'MetricData.member.1.Timestamp',
       'MetricData.member.1.Unit',
     ]);
+    assert.equal(bodyOf({ values: [] }), bodyOf({ values: [], counts: [] }));
+  });
+
+  test('tells the time by the services’ clock, and is as long by any', () => {
+    const [page] = encodePages(windowOf([DATUM, DATUM]));
+    assert.ok(page);
+    for (const [offsetMs, time] of [
+      [0, '2026-11-23T08:15:00Z'],
+      [-3_600_000, '2026-11-23T07:15:00Z'],
+      [999, '2026-11-23T08:15:00Z'],
+      [400 * 86_400_000, '2027-12-28T08:15:00Z'],
+    ] as const) {
+      const body = page.body(offsetMs);
+      assert.equal(body.split(`.Timestamp=${encodeURIComponent(time)}&`).length, 3, body);
+      assert.equal(body.length, page.bytes);
+    }
+  });
+
+  test('holds windows of several processes, each with its own time and dimensions', () => {
+    const dimensions = [{ Name: 'ServiceName', Value: 'other' }];
+    const page = encodePage([
+      windowOf([DATUM], { highResolution: true }),
+      { ...windowOf([DATUM], { dimensions }), startMs: START - 60_000 },
+    ]);
+    const pairs = pairsOf(textOf(page));
+    assert.equal(page.datums, 2);
+    assert.equal(pairs.get('MetricData.member.1.Timestamp'), '2026-11-23T08:15:00Z');
+    assert.equal(pairs.get('MetricData.member.1.StorageResolution'), '1');
+    assert.equal(pairs.get('MetricData.member.2.Timestamp'), '2026-11-23T08:14:00Z');
+    assert.equal(pairs.get('MetricData.member.2.Dimensions.member.1.Value'), 'other');
+    assert.equal(pairs.has('MetricData.member.2.StorageResolution'), false);
   });
 
   const escapes: [text: string, encoded: string][] = [
@@ -99,10 +135,10 @@ describe('a body', () => {
   ];
   for (const [text, encoded] of escapes) {
     test(`writes ${text} as ${encoded}, wherever it stands`, () => {
-      const dimension = { Name: text, Value: text };
-      const body = bodyOf({ MetricName: text, Dimensions: [dimension] }, text);
-      for (const key of ['Namespace', 'MetricName', 'member.1.Name', 'member.1.Value']) {
-        assert.ok(body.includes(`${key}=${encoded}&`), `${key} in ${body}`);
+      const dimensions = [{ Name: text, Value: text }];
+      const body = bodyOf({ name: text, unit: text }, { namespace: text, dimensions });
+      for (const key of ['Namespace', 'MetricName', 'Unit', 'member.1.Name', 'member.1.Value']) {
+        assert.ok(`${body}&`.includes(`${key}=${encoded}&`), `${key} in ${body}`);
       }
     });
   }
@@ -120,9 +156,9 @@ describe('a body', () => {
   ];
   for (const [value, encoded] of numbers) {
     test(`writes the number ${Object.is(value, -0) ? '-0' : value} as ${encoded}`, () => {
-      assert.ok(bodyOf({ Value: value }).includes(`.Value=${encoded}&`));
-      const [page] = encodePages('N', [{ ...withoutValue, Values: [value], Counts: [1] }]);
-      assert.ok(page?.body.includes(`.Values.member.1=${encoded}&`));
+      assert.ok(bodyOf({ values: [value] }).includes(`.Value=${encoded}&`));
+      const body = bodyOf({ values: [value], counts: [1] });
+      assert.ok(body.includes(`.Values.member.1=${encoded}&`));
     });
   }
 });
@@ -138,19 +174,18 @@ const number = fc.oneof(
   fc.integer(),
 );
 /** A second of the years 2000 to 2100. */
-const timestamp = fc
+const instant = fc
   .integer({ min: 946_684_800, max: 4_102_444_800 })
-  .map((seconds) => `${new Date(seconds * 1000).toISOString().slice(0, 19)}Z`);
+  .map((seconds) => seconds * 1000);
 const figures = fc.oneof(
-  fc.record({ Value: number }),
+  number.map((value) => ({ values: [value] })),
   fc
     .array(fc.tuple(number, fc.integer({ min: 1, max: 1e6 })), { minLength: 1, maxLength: 20 })
     .map((pairs) => ({
-      Values: pairs.map(([value]) => value),
-      Counts: pairs.map(([, count]) => count),
+      values: pairs.map(([value]) => value),
+      counts: pairs.map(([, count]) => count),
     })),
 );
-const resolution = fc.oneof(fc.constant({}), fc.constant({ StorageResolution: 1 as const }));
 const units: fc.Arbitrary<StandardUnit> = fc.constantFrom(
   'Percent',
   'Count',
@@ -158,18 +193,29 @@ const units: fc.Arbitrary<StandardUnit> = fc.constantFrom(
   'Bytes/Second',
   'None',
 );
-const datum = fc
-  .tuple(
-    fc.record({
-      MetricName: printable,
-      Dimensions: dimensions,
-      Timestamp: timestamp,
-      Unit: units,
-    }),
-    figures,
-    resolution,
-  )
-  .map(([common, figure, resolved]) => ({ ...common, ...figure, ...resolved }));
+const datum: fc.Arbitrary<WaitingDatum> = fc
+  .tuple(fc.record({ name: printable, unit: units }), figures)
+  .map(([common, figure]) => ({ ...common, ...figure }));
+const data = fc.array(datum, { maxLength: 40, size: 'max' });
+const publication = fc.record({
+  namespace: printable,
+  dimensions,
+  highResolution: fc.boolean(),
+});
+
+/** As the SDK's types want it. */
+function asSdk(datum: MetricDatum): SdkDatum {
+  const { Dimensions, Timestamp, Unit, Values, Counts, ...rest } = datum;
+  const lists = Values && Counts ? { Values: [...Values], Counts: [...Counts] } : undefined;
+  const unit = Unit as StandardUnit;
+  return {
+    ...rest,
+    ...lists,
+    Dimensions: [...Dimensions],
+    Timestamp: new Date(Timestamp),
+    Unit: unit,
+  };
+}
 
 /** What two writers of numbers and of time may write differently is made the same. */
 function comparable(pairs: ReadonlyMap<string, string>): [string, string | number][] {
@@ -228,23 +274,29 @@ describe('beside the SDK of AWS', () => {
   });
 
   test('the same datums become the same keys and values', async () => {
-    const data = fc.array(datum, { minLength: 1, maxLength: 5 });
+    const windows = fc.array(
+      fc.record({
+        publication,
+        startMs: instant,
+        endMs: instant,
+        data: fc.array(datum, { minLength: 1, maxLength: 2 }),
+      }),
+      { minLength: 1, maxLength: 3 },
+    );
     await fc.assert(
-      fc.asyncProperty(printable, data, async (namespace, all) => {
+      fc.asyncProperty(printable, windows, async (namespace, some) => {
+        const batch = some.map((window) => ({
+          ...window,
+          publication: { ...window.publication, namespace },
+        }));
         bodies.length = 0;
-        await client.send(
-          new PutMetricDataCommand({
-            Namespace: namespace,
-            MetricData: all.map((one) => ({ ...one, Timestamp: new Date(one.Timestamp) })),
-          }),
-        );
-        const [page, ...more] = encodePages(namespace, all);
-        assert.deepEqual(more, []);
+        const all = batch.flatMap(metricData).map(asSdk);
+        const command = new PutMetricDataCommand({ Namespace: namespace, MetricData: all });
+        await client.send(command);
+        const page = encodePage(batch);
+        assert.equal(page.datums, all.length);
         assert.equal(bodies.length, 1);
-        assert.deepEqual(
-          comparable(pairsOf(page?.body ?? '')),
-          comparable(pairsOf(bodies[0] ?? '')),
-        );
+        assert.deepEqual(comparable(pairsOf(textOf(page))), comparable(pairsOf(bodies[0] ?? '')));
       }),
       { numRuns: 200 },
     );
@@ -266,7 +318,12 @@ describe('pages', () => {
     return members;
   }
 
-  test('of nothing are none', () => assert.deepEqual(encodePages('N', []), []));
+  /** How many datums each page of a window holds. */
+  function datumsOf(all: readonly WaitingDatum[], maxBytes?: number): number[] {
+    return encodePages(windowOf(all), maxBytes).map(({ datums }) => datums);
+  }
+
+  test('of nothing are none', () => assert.deepEqual(encodePages(windowOf([])), []));
 
   const counts: [datums: number, pages: number[]][] = [
     [1, [1]],
@@ -276,78 +333,73 @@ describe('pages', () => {
   ];
   for (const [datums, pages] of counts) {
     test(`of ${datums} datums hold ${pages.join(' and ')}`, () => {
-      const data = Array.from({ length: datums }, () => DATUM);
-      assert.deepEqual(
-        encodePages('N', data).map((page) => page.datums),
-        pages,
-      );
+      assert.deepEqual(datumsOf(Array.from({ length: datums }, () => DATUM)), pages);
     });
   }
 
+  test('of many windows hold no more than one of them would', () => {
+    const window = windowOf(Array.from({ length: 300 }, () => DATUM));
+    assert.equal(encodePage([window, window, window, window]).datums, MAX_DATUMS);
+  });
+
   test('of 100 datums of 150 values are more than one, each within the service’s bytes', () => {
     const values = Array.from({ length: 150 }, (_, index) => index + 0.1234);
-    const full = { ...DATUM, Values: values, Counts: values.map(() => 1) };
-    const pages = encodePages(
-      'N',
-      Array.from({ length: 100 }, () => full),
-    );
+    const full = { ...DATUM, values, counts: values.map(() => 1) };
+    const pages = encodePages(windowOf(Array.from({ length: 100 }, () => full)));
     assert.equal(pages.length, 2);
-    assert.ok(pages.every(({ body }) => body.length <= MAX_BODY_BYTES));
+    assert.ok(pages.every((page) => textOf(page).length <= MAX_BODY_BYTES));
     // Full but for the room that one more would take.
-    assert.ok((pages[0]?.body.length ?? 0) > MAX_BODY_BYTES - 20_000);
+    assert.ok((pages[0]?.bytes ?? 0) > MAX_BODY_BYTES - 20_000);
   });
 
   test('a datum that is larger than a page alone has one to itself', () => {
-    const large = { ...DATUM, MetricName: 'x'.repeat(500) };
-    for (const data of [[DATUM, large, DATUM], [large, DATUM, DATUM], [large]]) {
-      const datums = encodePages('N', data, 300).map((page) => page.datums);
+    const large = { ...DATUM, name: 'x'.repeat(500) };
+    for (const all of [[DATUM, large, DATUM], [large, DATUM, DATUM], [large]]) {
       assert.deepEqual(
-        datums,
-        data.map(() => 1),
+        datumsOf(all, 300),
+        all.map(() => 1),
       );
     }
   });
 
   test('a body of just the limit is one page, and of one byte more two', () => {
     const two = [DATUM, DATUM];
-    const whole = encodePages('N', two)[0]?.body.length ?? 0;
-    assert.equal(encodePages('N', two, whole).length, 1);
-    assert.equal(encodePages('N', two, whole - 1).length, 2);
+    const whole = encodePages(windowOf(two))[0]?.bytes ?? 0;
+    assert.deepEqual(datumsOf(two, whole), [2]);
+    assert.deepEqual(datumsOf(two, whole - 1), [1, 1]);
   });
 
   test('lose nothing, keep the order, and count their members from 1', () => {
-    const data = fc.array(datum, { maxLength: 40, size: 'max' });
     const limit = fc.integer({ min: 100, max: 20_000 });
     fc.assert(
-      fc.property(printable, data, limit, (namespace, all, maxBytes) => {
-        const pages = encodePages(namespace, all, maxBytes);
-        for (const { body, datums } of pages) {
+      fc.property(publication, data, limit, (whose, all, maxBytes) => {
+        const pages = encodePages(windowOf(all, whose), maxBytes);
+        for (const page of pages) {
+          const body = textOf(page);
           assert.match(body, /^[\x21-\x7e]+$/);
-          assert.ok(datums > 0 && (body.length <= maxBytes || datums === 1));
-          assert.equal(membersOf(body).length, datums);
+          assert.ok(page.datums > 0 && (body.length <= maxBytes || page.datums === 1));
+          assert.equal(membersOf(body).length, page.datums);
           const head = pairsOf(body);
           assert.equal(head.get('Action'), 'PutMetricData');
           assert.equal(head.get('Version'), '2010-08-01');
-          assert.equal(head.get('Namespace'), namespace);
+          assert.equal(head.get('Namespace'), whose.namespace);
         }
-        const alone = all.flatMap((one) => membersOf(encodePages(namespace, [one])[0]?.body ?? ''));
         assert.deepEqual(
-          pages.flatMap(({ body }) => membersOf(body)),
-          alone,
+          pages.flatMap((page) => membersOf(textOf(page))),
+          all.flatMap((one) => membersOf(textOf(encodePage([windowOf([one], whose)])))),
         );
       }),
     );
   });
 
   test('are no more than needed: no two neighbours would fit into one', () => {
-    const data = fc.array(datum, { minLength: 2, maxLength: 40, size: 'max' });
     fc.assert(
       fc.property(data, fc.integer({ min: 100, max: 20_000 }), (all, maxBytes) => {
-        const pages = encodePages('N', all, maxBytes);
+        const pages = encodePages(windowOf(all), maxBytes);
         let from = 0;
         for (const { datums } of pages.slice(0, -1)) {
           const oneMore = all.slice(from, from + datums + 1);
-          assert.ok((encodePages('N', oneMore)[0]?.body.length ?? 0) > maxBytes);
+          assert.ok(encodePage([windowOf(oneMore)]).bytes > maxBytes);
           from += datums;
         }
       }),
@@ -373,7 +425,7 @@ describe('metricData', () => {
       { ...COMMON, name: 'A', unit: 'Percent' as const, values: [5] },
       { ...COMMON, name: 'B', unit: 'Count' as const, values: [1, 2], counts: [3, 4] },
     ];
-    assert.deepEqual(metricData({ ...WINDOW, data }, PUBLICATION), [
+    assert.deepEqual(metricData({ ...WINDOW, data, publication: PUBLICATION }), [
       {
         MetricName: 'A',
         Dimensions: PUBLICATION.dimensions,
@@ -394,9 +446,13 @@ describe('metricData', () => {
 
   test('asks for high resolution only where the publication does', () => {
     const data = [{ ...COMMON, name: 'A', unit: 'Percent' as const, values: [5] }];
-    const [high] = metricData({ ...WINDOW, data }, { ...PUBLICATION, highResolution: true });
+    const [high] = metricData({
+      ...WINDOW,
+      data,
+      publication: { ...PUBLICATION, highResolution: true },
+    });
     assert.equal(high?.StorageResolution, 1);
-    const [normal] = metricData({ ...WINDOW, data }, PUBLICATION);
+    const [normal] = metricData({ ...WINDOW, data, publication: PUBLICATION });
     assert.equal(normal !== undefined && 'StorageResolution' in normal, false);
   });
 });

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { judge, judgeFailure, type Outlook } from '../../src/cloudwatch/judge.ts';
+import { judge } from '../../src/cloudwatch/judge.ts';
+import { judgeFailure, type Verdict } from '../../src/delivery/verdict.ts';
 
 function errorBody(code: string, message = 'a message'): string {
   return `<ErrorResponse><Error><Type>Sender</Type><Code>${code}</Code><Message>${message}</Message></Error><RequestId>r-1</RequestId></ErrorResponse>`;
@@ -16,7 +17,7 @@ const ACCEPTED =
 
 test('a 200 with PutMetricDataResponse is accepted', () => {
   const nothing = { code: '', message: '', members: [], waitMs: 0 };
-  const accepted = { outlook: 'accepted', requestId: 'r-1', ...nothing };
+  const accepted = { kind: 'accepted', requestId: 'r-1', ...nothing };
   assert.deepEqual(judged(200, ACCEPTED), accepted);
 });
 
@@ -44,15 +45,15 @@ describe('a 200 with anything else is a failure, since something else answered',
   ];
   for (const [what, body, got] of bodies) {
     test(what, () => {
-      const { outlook, code, message } = judged(200, body);
-      assert.deepEqual([outlook, code], ['retry', 'UnexpectedAnswer']);
+      const { kind, code, message } = judged(200, body);
+      assert.deepEqual([kind, code], ['retry', 'UnexpectedAnswer']);
       assert.ok(message.includes(`expected <PutMetricDataResponse>, got ${got}: `), message);
     });
   }
 });
 
 /** Spec §4.3, row by row. */
-const CODES: [outlook: Outlook, status: number, codes: string[]][] = [
+const CODES: [kind: Verdict['kind'], status: number, codes: string[]][] = [
   [
     'throttled',
     400,
@@ -96,12 +97,12 @@ const CODES: [outlook: Outlook, status: number, codes: string[]][] = [
   ['denied', 501, ['']],
 ];
 
-for (const [outlook, status, codes] of CODES) {
+for (const [kind, status, codes] of CODES) {
   for (const code of codes) {
-    test(`${status} ${code || 'without a code'} is ${outlook}`, () => {
+    test(`${status} ${code || 'without a code'} is ${kind}`, () => {
       const verdict = judged(status, code === '' ? '' : errorBody(code));
       const expected = code === '' ? `HTTP ${status}` : code;
-      assert.deepEqual([verdict.outlook, verdict.code], [outlook, expected]);
+      assert.deepEqual([verdict.kind, verdict.code], [kind, expected]);
     });
   }
 }
@@ -174,7 +175,7 @@ describe('a failure of the network is worth a retry', () => {
   for (const code of codes) {
     test(code, () => {
       const verdict = judgeFailure(Object.assign(new Error('what happened'), { code }));
-      const expected = { outlook: 'retry', code, message: 'what happened', requestId: '' };
+      const expected = { kind: 'retry', code, message: 'what happened', requestId: '' };
       assert.deepEqual(verdict, { ...expected, members: [], waitMs: 0 });
     });
   }
@@ -183,7 +184,7 @@ describe('a failure of the network is worth a retry', () => {
     assert.equal(judgeFailure(new Error('x')).code, 'NetworkFailure');
     assert.equal(judgeFailure(Object.assign(new Error('x'), { code: 5 })).code, 'NetworkFailure');
     const odd = judgeFailure('a text');
-    assert.deepEqual([odd.outlook, odd.message], ['retry', 'a text']);
+    assert.deepEqual([odd.kind, odd.message], ['retry', 'a text']);
   });
 });
 
@@ -197,7 +198,7 @@ test('any answer gets a verdict, and only a 200 is accepted', () => {
   fc.assert(
     fc.property(status, body, (code, text) => {
       const verdict = judged(code, text);
-      assert.equal(verdict.outlook === 'accepted', code === 200 && text === ACCEPTED);
+      assert.equal(verdict.kind === 'accepted', code === 200 && text === ACCEPTED);
       assert.ok(verdict.message.length <= 400);
       assert.ok(code === 200 || verdict.code !== '');
     }),

@@ -4,8 +4,9 @@ import type { Destination } from '../../src/aws/aws.ts';
 import type { Identity } from '../../src/aws/credentials/identity.ts';
 import { createSkew } from '../../src/aws/skew.ts';
 import { type Clock, systemClock } from '../../src/clock.ts';
-import { encodePages, type Page } from '../../src/cloudwatch/form.ts';
-import { createPost, type Post } from '../../src/cloudwatch/post.ts';
+import { encodePage, type Form } from '../../src/cloudwatch/form.ts';
+import { createPost } from '../../src/cloudwatch/post.ts';
+import type { Page, Post } from '../../src/delivery/service.ts';
 import { ConfigError } from '../../src/errors.ts';
 import { createHttpClient } from '../../src/net/http.ts';
 import {
@@ -32,7 +33,7 @@ interface Scene {
   readonly locate?: (place: Destination) => Promise<Destination>;
 }
 
-function postOf(scene: Scene = {}): { post: Post; invalidated: string[] } {
+function postOf(scene: Scene = {}): { post: Post<Form>; invalidated: string[] } {
   const { keys = [CREDENTIALS.accessKeyId], clock = systemClock() } = scene;
   const invalidated: string[] = [];
   const current = (): Identity => ({
@@ -59,10 +60,10 @@ function postOf(scene: Scene = {}): { post: Post; invalidated: string[] } {
   return { post, invalidated };
 }
 
-function pageAt(ms: number): Page {
-  const Timestamp = `${new Date(ms).toISOString().slice(0, 19)}Z`;
-  const datum = { MetricName: 'M', Dimensions: [], Timestamp, Unit: 'Count', Value: 1 };
-  return encodePages('Post', [datum])[0] ?? assert.fail();
+function pageAt(ms: number): Page<Form> {
+  const publication = { namespace: 'Post', dimensions: [], highResolution: false };
+  const data = [{ name: 'M', unit: 'Count', values: [1] }];
+  return encodePage([{ startMs: ms, endMs: ms + 60_000, data, publication }]);
 }
 
 function expired(code = 'ExpiredToken'): void {
@@ -76,8 +77,8 @@ describe('credentials that have expired', () => {
       cloudwatch.credentials.push({ ...CREDENTIALS, accessKeyId: 'AKIDNEW' });
       expired(code);
       const { post, invalidated } = postOf({ keys: [CREDENTIALS.accessKeyId, 'AKIDNEW'] });
-      const { outlook } = await post(pageAt(Date.now()), 5000, signal);
-      assert.equal(outlook, 'accepted');
+      const { kind } = await post(pageAt(Date.now()), 5000, signal);
+      assert.equal(kind, 'accepted');
       assert.deepEqual(invalidated, [CREDENTIALS.accessKeyId]);
       const keys = cloudwatch.requests.map(({ headers }) => headers['authorization'] ?? '');
       assert.match(keys[1] ?? '', /Credential=AKIDNEW\//);
@@ -87,8 +88,8 @@ describe('credentials that have expired', () => {
   test('with none but the same ones it is not sent again, and the request waits', async () => {
     expired();
     const { post } = postOf();
-    const { outlook, code } = await post(pageAt(Date.now()), 5000, signal);
-    assert.deepEqual([outlook, code], ['unready', 'ExpiredToken']);
+    const { kind, code } = await post(pageAt(Date.now()), 5000, signal);
+    assert.deepEqual([kind, code], ['unready', 'ExpiredToken']);
     assert.equal(cloudwatch.requests.length, 1);
   });
 
@@ -99,7 +100,7 @@ describe('credentials that have expired', () => {
       expired('InvalidClientTokenId');
       const keys = [CREDENTIALS.accessKeyId, 'AKIDNEW'];
       const { post, invalidated } = postOf({ keys, ...token });
-      assert.equal((await post(pageAt(Date.now()), 5000, signal)).outlook, 'accepted');
+      assert.equal((await post(pageAt(Date.now()), 5000, signal)).kind, 'accepted');
       assert.deepEqual(invalidated, [CREDENTIALS.accessKeyId]);
     });
   }
@@ -107,14 +108,14 @@ describe('credentials that have expired', () => {
   test('a key that is unknown, and is the only one, is denied', async () => {
     expired('UnrecognizedClientException');
     const { post } = postOf();
-    assert.equal((await post(pageAt(Date.now()), 5000, signal)).outlook, 'denied');
+    assert.equal((await post(pageAt(Date.now()), 5000, signal)).kind, 'denied');
     assert.equal(cloudwatch.requests.length, 1);
   });
 
   test('access that is denied leaves them alone', async () => {
     expired('AccessDenied');
     const { post, invalidated } = postOf({ keys: [CREDENTIALS.accessKeyId, 'AKIDNEW'] });
-    assert.equal((await post(pageAt(Date.now()), 5000, signal)).outlook, 'denied');
+    assert.equal((await post(pageAt(Date.now()), 5000, signal)).kind, 'denied');
     assert.deepEqual(invalidated, []);
   });
 });
@@ -172,9 +173,9 @@ describe('a clock that is wrong', () => {
       const { monoMs, wallMs, after } = systemClock();
       const clock = { monoMs, after, wallMs: () => wallMs() + hours * HOUR };
       const { post } = postOf({ clock });
-      assert.equal((await post(pageAt(clock.wallMs()), 5000, signal)).outlook, 'accepted');
+      assert.equal((await post(pageAt(clock.wallMs()), 5000, signal)).kind, 'accepted');
       assert.deepEqual(statuses(), [403, 200]);
-      assert.equal((await post(pageAt(clock.wallMs()), 5000, signal)).outlook, 'accepted');
+      assert.equal((await post(pageAt(clock.wallMs()), 5000, signal)).kind, 'accepted');
       assert.deepEqual(statuses(), [403, 200, 200]);
       for (const stamp of stamps()) assert.ok(off(stamp) < 5000, `${off(stamp)} ms off`);
     });
@@ -186,7 +187,7 @@ describe('a clock that is wrong', () => {
       const { post } = postOf({ clock });
       await post(pageAt(clock.wallMs()), 5000, signal);
       wrongMs = 0;
-      assert.equal((await post(pageAt(clock.wallMs()), 5000, signal)).outlook, 'accepted');
+      assert.equal((await post(pageAt(clock.wallMs()), 5000, signal)).kind, 'accepted');
       assert.deepEqual(statuses(), [403, 200, 200]);
       assert.ok(off(stamps().at(-1)) < 5000, `${off(stamps().at(-1))} ms off`);
     });
@@ -222,8 +223,8 @@ describe('a clock that is wrong', () => {
   test('a wrong secret is no clock: it is not sent again', async () => {
     cloudwatch.credentials.splice(0, 1, { ...CREDENTIALS, secretAccessKey: 'another' });
     const { post } = postOf();
-    const { outlook, code } = await post(pageAt(Date.now()), 5000, signal);
-    assert.deepEqual([outlook, code], ['denied', 'SignatureDoesNotMatch']);
+    const { kind, code } = await post(pageAt(Date.now()), 5000, signal);
+    assert.deepEqual([kind, code], ['denied', 'SignatureDoesNotMatch']);
     assert.equal(cloudwatch.requests.length, 1);
   });
 });
@@ -231,14 +232,14 @@ describe('a clock that is wrong', () => {
 describe('what is not there yet', () => {
   test('makes the request wait, with the reason', async () => {
     const { post } = postOf({ locate: () => Promise.reject(new ConfigError('here', 'no region')) });
-    const { outlook, message } = await post(pageAt(Date.now()), 5000, signal);
-    assert.deepEqual([outlook, message], ['unready', 'here: no region']);
+    const { kind, message } = await post(pageAt(Date.now()), 5000, signal);
+    assert.deepEqual([kind, message], ['unready', 'here: no region']);
     assert.equal(cloudwatch.requests.length, 0);
   });
 
   test('is waited for no longer than the attempt may take', async () => {
     const { post } = postOf({ locate: () => new Promise(() => undefined) });
-    const { outlook } = await post(pageAt(Date.now()), 50, signal);
-    assert.equal(outlook, 'unready');
+    const { kind } = await post(pageAt(Date.now()), 50, signal);
+    assert.equal(kind, 'unready');
   });
 });

@@ -67,9 +67,9 @@ test('a session token of 3000 characters comes through from role to role to Clou
   });
   assert.equal((await resolve()).sessionToken, tokenOf('B'));
   const post = createPost({ locate: aws.locate, clock, userAgent: 'test/1' });
-  const page = { body: 'Action=PutMetricData&Version=2010-08-01', datums: 1 };
-  const { outlook } = await post(page, 5000, new AbortController().signal);
-  assert.equal(outlook, 'accepted');
+  const page = { body: () => 'Action=PutMetricData&Version=2010-08-01', datums: 1, bytes: 39 };
+  const { kind } = await post(page, 5000, new AbortController().signal);
+  assert.equal(kind, 'accepted');
   const sent = elsewhere.seen.map(({ headers }) => headers['x-amz-security-token']);
   assert.deepEqual(sent, [undefined, tokenOf('A'), tokenOf('B')]);
 });

@@ -1,17 +1,20 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import type { Outlook, Verdict } from '../../src/cloudwatch/judge.ts';
-import { Delivery, type Loss, MOST_AGE_MS, type Step } from '../../src/delivery/delivery.ts';
-import { Outbox, type Piece } from '../../src/delivery/outbox.ts';
+import { Delivery, type Loss, type Step } from '../../src/delivery/delivery.ts';
+import { Outbox } from '../../src/delivery/outbox.ts';
 import type { WaitingDatum } from '../../src/delivery/packing.ts';
+import type { PendingWindow } from '../../src/delivery/store.ts';
+import type { Verdict } from '../../src/delivery/verdict.ts';
 import { seededRandom } from '../support/histories/chance.ts';
 
+/** As a service of our own. */
+const LIMITS = { maxDatums: 1000, maxAgeMs: 1_209_600_000, maxHintMs: 5000 };
 const PERIOD = 60_000;
 const BUFFER = 4 * 1024 * 1024;
 
-function verdictOf(outlook: Outlook, more: Partial<Verdict> = {}): Verdict {
-  return { outlook, code: '', message: '', requestId: '', members: [], waitMs: 0, ...more };
+function verdictOf(kind: Verdict['kind'], more: Partial<Verdict> = {}): Verdict {
+  return { kind, code: '', message: '', requestId: '', members: [], waitMs: 0, ...more };
 }
 
 interface Rig {
@@ -21,7 +24,7 @@ interface Rig {
   readonly lost: [id: number, why: Loss][];
   /** Closes a window; its values say which one it is. */
   close(nowMs: number, datums?: number, agoMs?: number): void;
-  send(nowMs: number): readonly Piece[];
+  send(nowMs: number): readonly PendingWindow[];
 }
 
 let numbers = 0;
@@ -32,6 +35,7 @@ function rigOf(over: { random?: () => number; jitterMs?: number; bufferBytes?: n
   const lost: [number, Loss][] = [];
   const outbox = new Outbox(bufferBytes);
   const delivery = new Delivery({
+    limits: LIMITS,
     outbox,
     periodMs: PERIOD,
     jitterMs,
@@ -50,7 +54,8 @@ function rigOf(over: { random?: () => number; jitterMs?: number; bufferBytes?: n
     lost,
     close(nowMs, datums = 1, agoMs = 0) {
       numbers += 1;
-      delivery.accept({ startMs: nowMs, data: dataOf(numbers, datums) }, 0, nowMs, agoMs);
+      const window = { startMs: nowMs, endMs: nowMs + PERIOD, data: dataOf(numbers, datums) };
+      delivery.accept(window, 0, nowMs, agoMs);
     },
     send(nowMs) {
       const step = delivery.next(nowMs);
@@ -68,7 +73,7 @@ function dataOf(number: number, datums: number): WaitingDatum[] {
   }));
 }
 
-function starts(batch: readonly Piece[]): number[] {
+function starts(batch: readonly PendingWindow[]): number[] {
   return batch.map(({ startMs }) => startMs);
 }
 
@@ -129,13 +134,13 @@ describe('when a window goes', () => {
 
 describe('after a failure', () => {
   /** The longest waits that can be drawn, one after the other. */
-  function waits(outlook: Outlook, tries: number, more: Partial<Verdict> = {}): number[] {
+  function waits(kind: Verdict['kind'], tries: number, more: Partial<Verdict> = {}): number[] {
     const { delivery, close } = rigOf({ random: () => 0.999_999 });
     close(0);
     let nowMs = 0;
     return Array.from({ length: tries }, () => {
       assert.equal(delivery.next(nowMs).kind, 'send');
-      delivery.answered(verdictOf(outlook, more), nowMs);
+      delivery.answered(verdictOf(kind, more), nowMs);
       const step = delivery.next(nowMs);
       const untilMs = step.kind === 'wait' ? step.untilMs : nowMs;
       const waitMs = untilMs - nowMs;
@@ -217,9 +222,9 @@ describe('what the service does not take', () => {
     const { delivery, close, send, lost } = rigOf();
     for (let minute = 0; minute < 8; minute += 1) close(minute);
     const sizes = (['tooLarge', 'tooLarge', 'accepted', 'accepted', 'accepted'] as const).map(
-      (outlook) => {
+      (kind) => {
         const { length } = send(10);
-        delivery.answered(verdictOf(outlook), 10);
+        delivery.answered(verdictOf(kind), 10);
         return length;
       },
     );
@@ -319,9 +324,9 @@ describe('bounds', () => {
     const { delivery, close, lost } = rigOf();
     close(0);
     close(1000);
-    delivery.next(MOST_AGE_MS);
+    delivery.next(LIMITS.maxAgeMs);
     assert.deepEqual(lost, []);
-    delivery.next(MOST_AGE_MS + 1);
+    delivery.next(LIMITS.maxAgeMs + 1);
     assert.deepEqual(lost, [[1, 'too old']]);
   });
 
@@ -336,14 +341,14 @@ describe('bounds', () => {
   });
 
   test('what is dropped for want of room while it is under way counts by the answer', () => {
-    for (const outlook of ['accepted', 'retry'] as const) {
+    for (const kind of ['accepted', 'retry'] as const) {
       const { delivery, close, send, lost, delivered } = rigOf({ bufferBytes: 1024 });
       close(0, 40);
       send(0);
       close(1, 40);
       assert.deepEqual([delivered, lost], [[], []]);
-      delivery.answered(verdictOf(outlook), 2);
-      const expected = outlook === 'accepted' ? [[1], []] : [[], [[1, 'no room']]];
+      delivery.answered(verdictOf(kind), 2);
+      const expected = kind === 'accepted' ? [[1], []] : [[], [[1, 'no room']]];
       assert.deepEqual([delivered, lost], expected);
     }
   });
@@ -402,7 +407,7 @@ describe('the flush', () => {
 
 /** A service that may store what it then does not confirm, and takes some datums never. */
 const answers = fc.record({
-  outlook: fc.oneof(
+  kind: fc.oneof(
     { weight: 4, arbitrary: fc.constant('accepted' as const) },
     { weight: 2, arbitrary: fc.constant('ambiguous' as const) },
     {
@@ -461,6 +466,7 @@ function historyHolds(
     gone.set(id, how);
   };
   const delivery = new Delivery({
+    limits: LIMITS,
     outbox,
     periodMs: PERIOD,
     jitterMs: 15_000,
@@ -485,7 +491,7 @@ function historyHolds(
   let transitions = 0;
 
   const serve = (step: Extract<Step, { kind: 'send' }>, answer: Answer): void => {
-    const { outlook, waitMs, tookMs, bytes } = answer;
+    const { kind, waitMs, tookMs, bytes } = answer;
     const order = step.batch.map(({ id }) => id);
     assert.equal(order[0], Math.max(...order), 'the newest leads');
     assert.deepEqual(
@@ -498,7 +504,7 @@ function historyHolds(
       .slice(0, bytes);
     assert.ok(datums.length > 0 && datums.length <= 1000);
     const members = datums.flatMap(({ id, index }, at) => (isPoison(id, index) ? [at + 1] : []));
-    const isTaken = outlook === 'accepted' || outlook === 'ambiguous';
+    const isTaken = kind === 'accepted' || kind === 'ambiguous';
     nowMs += tookMs;
     if (isTaken && members.length > 0) {
       delivery.answered(verdictOf('invalid', { members }), nowMs);
@@ -506,12 +512,11 @@ function historyHolds(
     }
     for (const { id, index } of isTaken ? datums : []) {
       count(stored, `${id}.${index}`);
-      if (outlook === 'ambiguous') count(unconfirmed, `${id}.${index}`);
+      if (kind === 'ambiguous') count(unconfirmed, `${id}.${index}`);
     }
     // A request that even one datum makes too large would be a datum that is given up.
-    const isLarge = outlook === 'tooLarge' && datums.length > 1;
-    const seen =
-      outlook === 'ambiguous' || (outlook === 'tooLarge' && !isLarge) ? 'retry' : outlook;
+    const isLarge = kind === 'tooLarge' && datums.length > 1;
+    const seen = kind === 'ambiguous' || (kind === 'tooLarge' && !isLarge) ? 'retry' : kind;
     delivery.answered(verdictOf(seen, { waitMs }), nowMs);
   };
 
@@ -520,7 +525,8 @@ function historyHolds(
     if (move.kind === 'pass') nowMs += move.ms;
     else if (move.kind === 'close') {
       closed += 1;
-      const window = { startMs: nowMs, data: dataOf(closed, move.datums + 1) };
+      const data = dataOf(closed, move.datums + 1);
+      const window = { startMs: nowMs, endMs: nowMs + PERIOD, data };
       delivery.accept(window, 0, nowMs, 0);
     } else {
       const step = delivery.next(nowMs);
@@ -533,7 +539,7 @@ function historyHolds(
 
   for (const move of all) moveOnce(move);
   // After the last fault everything drains.
-  const calm = { outlook: 'accepted', waitMs: 0, tookMs: 1, bytes: 1000 } as const;
+  const calm = { kind: 'accepted', waitMs: 0, tookMs: 1, bytes: 1000 } as const;
   for (let steps = 0; outbox.windows > 0; steps += 1) {
     assert.ok(steps < 2000, 'it does not drain');
     moveOnce({ kind: 'answer', answer: calm });

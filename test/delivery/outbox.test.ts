@@ -4,11 +4,13 @@ import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import fc from 'fast-check';
+import { LIMITS } from '../../src/cloudwatch/limits.ts';
 import { parseCommand } from '../../src/config/config.ts';
 import type { Chunk } from '../../src/delivery/chunks.ts';
-import { MOST_AGE_MS } from '../../src/delivery/delivery.ts';
-import { type Adopted, type Gone, Outbox, type Piece } from '../../src/delivery/outbox.ts';
+
+import { Outbox } from '../../src/delivery/outbox.ts';
 import type { WaitingDatum, WaitingWindow } from '../../src/delivery/packing.ts';
+import type { Adopted, PendingWindow, Removed } from '../../src/delivery/store.ts';
 import { defaultMetrics } from '../../src/metrics/catalog.ts';
 import {
   bytesOf,
@@ -36,7 +38,7 @@ function datumOf(...values: readonly number[]): WaitingDatum {
 
 /** A window whose datums have one value each. */
 function windowWith(...values: readonly number[]): WaitingWindow {
-  return { startMs: 0, data: values.map((value) => datumOf(value)) };
+  return { startMs: 0, endMs: MINUTE, data: values.map((value) => datumOf(value)) };
 }
 
 function counted(values: readonly number[]): WaitingDatum {
@@ -45,7 +47,7 @@ function counted(values: readonly number[]): WaitingDatum {
 
 /** A window that another process left. */
 function left(window: WaitingWindow, more: Partial<Adopted> = {}): Adopted {
-  return { ...window, label: 1, bornMs: 0, segment: 1, record: 1, ...more };
+  return { ...window, publicationId: 1, bornMs: 0, segment: 1, record: 1, ...more };
 }
 
 /** An outbox with windows of one datum each, of which the value is the id. */
@@ -55,19 +57,19 @@ function filled(windows: number, limitBytes: number = 64 * KIB): Outbox {
   return outbox;
 }
 
-function ids(pieces: readonly { readonly id: number }[]): number[] {
-  return pieces.map(({ id }) => id);
+function ids(windows: readonly { readonly id: number }[]): number[] {
+  return windows.map(({ id }) => id);
 }
 
-function pieceOf(outbox: Outbox, id: number): Piece {
-  const piece = waitingIn(outbox).find((one) => one.id === id);
-  assert.ok(piece, `no window ${id} waits`);
-  return piece;
+function pendingIn(outbox: Outbox, id: number): PendingWindow {
+  const window = waitingIn(outbox).find((one) => one.id === id);
+  assert.ok(window, `no window ${id} waits`);
+  return window;
 }
 
 /** Where windows are in a batch, and which datums of theirs. */
-function places(pieces: readonly Piece[]): [id: number, indexes: readonly number[]][] {
-  return pieces.map(({ id, indexes }) => [id, indexes]);
+function places(windows: readonly PendingWindow[]): [id: number, indexes: readonly number[]][] {
+  return windows.map(({ id, indexes }) => [id, indexes]);
 }
 
 function of(...indexes: readonly number[]): ReadonlySet<number> {
@@ -135,10 +137,10 @@ describe('a batch', () => {
   test('has of a window what nobody has decided about yet', () => {
     const outbox = new Outbox(KIB);
     outbox.push(windowWith(10, 11, 12, 13), 0, 0);
-    outbox.settle(pieceOf(outbox, 1), of(0, 2), true);
-    const [piece] = outbox.batch(1000);
-    assert.deepEqual(piece?.indexes, [1, 3]);
-    assert.deepEqual(piece?.data, [datumOf(11), datumOf(13)]);
+    outbox.settle(pendingIn(outbox, 1), of(0, 2), true);
+    const [window] = outbox.batch(1000);
+    assert.deepEqual(window?.indexes, [1, 3]);
+    assert.deepEqual(window?.data, [datumOf(11), datumOf(13)]);
     assert.deepEqual(outbox.batch(1)[0]?.indexes, [1]);
   });
 
@@ -157,15 +159,24 @@ describe('a batch', () => {
       { name: 'CPUUtilization', unit: 'None', values: [] },
       { name: 'CPUUtilization', unit: 'None', values: [], counts: [] },
     ];
-    outbox.push({ startMs: 1_795_464_000_000, data }, 7, 0);
-    const [piece] = outbox.batch(1000);
-    const { entry, ...said } = pieceOf(outbox, 1);
+    outbox.push({ startMs: 1_795_464_000_000, endMs: 1_795_464_060_000, data }, 7, 0);
+    const [window] = outbox.batch(1000);
+    const { entry, ...said } = pendingIn(outbox, 1);
     assert.ok(entry);
     const startMs = 1_795_464_000_000;
     const indexes = [0, 1, 2, 3, 4];
-    const expected: Said = { id: 1, startMs, label: 7, segment: 0, record: 0, data, indexes };
+    const expected: Said = {
+      id: 1,
+      startMs,
+      endMs: startMs + MINUTE,
+      publicationId: 7,
+      segment: 0,
+      record: 0,
+      data,
+      indexes,
+    };
     assert.deepEqual(said, expected);
-    assert.deepEqual(piece?.data, data);
+    assert.deepEqual(window?.data, data);
   });
 
   test('is not changed by what is settled or put in later', () => {
@@ -184,11 +195,11 @@ describe('to settle', () => {
   test('a window in parts: it leaves with the last of them', () => {
     const outbox = new Outbox(KIB);
     outbox.push(windowWith(10, 11, 12), 0, 0);
-    const piece = pieceOf(outbox, 1);
-    assert.equal(outbox.settle(piece, of(1), true), undefined);
-    assert.equal(outbox.settle(piece, of(0), true), undefined);
+    const window = pendingIn(outbox, 1);
+    assert.equal(outbox.settle(window, of(1), true), undefined);
+    assert.equal(outbox.settle(window, of(0), true), undefined);
     assert.equal(outbox.windows, 1);
-    assert.deepEqual(outbox.settle(piece, of(2), true), { ...gone, isDelivered: true });
+    assert.deepEqual(outbox.settle(window, of(2), true), { ...gone, isDelivered: true });
     assert.equal(outbox.windows, 0);
     assert.deepEqual(outbox.batch(1000), []);
   });
@@ -203,8 +214,8 @@ describe('to settle', () => {
     test(`a window ${what} is ${isDelivered ? '' : 'not '}delivered`, () => {
       const outbox = new Outbox(KIB);
       outbox.push(windowWith(10, 11), 0, 0);
-      outbox.settle(pieceOf(outbox, 1), of(0), first);
-      const left = outbox.settle(pieceOf(outbox, 1), of(1), last);
+      outbox.settle(pendingIn(outbox, 1), of(0), first);
+      const left = outbox.settle(pendingIn(outbox, 1), of(1), last);
       assert.deepEqual(left, { ...gone, isDelivered });
     });
   }
@@ -212,61 +223,62 @@ describe('to settle', () => {
   test('the same datum again, or one that is not there, is to settle nothing', () => {
     const outbox = new Outbox(KIB);
     outbox.push(windowWith(10, 11), 0, 0);
-    const piece = pieceOf(outbox, 1);
-    outbox.settle(piece, of(0), false);
+    const window = pendingIn(outbox, 1);
+    outbox.settle(window, of(0), false);
     for (const indexes of [of(), of(0), of(2, 3), of(-1, 0.5)]) {
-      assert.equal(outbox.settle(piece, indexes, true), undefined);
+      assert.equal(outbox.settle(window, indexes, true), undefined);
     }
-    assert.deepEqual(pieceOf(outbox, 1).indexes, [1]);
-    assert.deepEqual(outbox.settle(piece, of(1), false), { ...gone, isDelivered: false });
-    assert.equal(outbox.settle(piece, of(1), true), undefined);
+    assert.deepEqual(pendingIn(outbox, 1).indexes, [1]);
+    assert.deepEqual(outbox.settle(window, of(1), false), { ...gone, isDelivered: false });
+    assert.equal(outbox.settle(window, of(1), true), undefined);
     assert.equal(outbox.windows, 0);
   });
 
   test('windows in the middle and at the ends leaves the others in their order', () => {
     const outbox = filled(40);
-    for (const id of [20, 1, 40, 21, 2]) outbox.settle(pieceOf(outbox, id), of(0), true);
+    for (const id of [20, 1, 40, 21, 2]) outbox.settle(pendingIn(outbox, id), of(0), true);
     const left = Array.from({ length: 40 }, (_, index) => index + 1);
     const expected = left.filter((id) => ![20, 1, 40, 21, 2].includes(id));
     assert.deepEqual(ids(waitingIn(outbox)), expected);
     assert.deepEqual(ids(outbox.batch(2)), [39, 3]);
   });
 
-  const drops: [why: string, drop: (outbox: Outbox) => readonly Gone[]][] = [
+  const drops: [why: string, drop: (outbox: Outbox) => readonly Removed[]][] = [
     ['too old', (outbox) => outbox.expire(2)],
     ['of a segment that is somebody else’s', (outbox) => outbox.release(5)],
     [
       'without room',
-      (outbox) => outbox.push({ startMs: 0, data: [datumOf(...Array(117).keys())] }, 0, 9),
+      (outbox) =>
+        outbox.push({ startMs: 0, endMs: MINUTE, data: [datumOf(...Array(117).keys())] }, 0, 9),
     ],
   ];
   for (const [why, drop] of drops) {
     test(`a window that was dropped meanwhile, ${why}, is let be`, () => {
       const outbox = filled(2, 2 * KIB);
-      outbox.push({ startMs: 0, data: [datumOf(...Array(110).keys())] }, 0, 3);
-      const piece = pieceOf(outbox, 1);
-      outbox.keep(piece, { segment: 5, record: 1 });
+      outbox.push({ startMs: 0, endMs: MINUTE, data: [datumOf(...Array(110).keys())] }, 0, 3);
+      const window = pendingIn(outbox, 1);
+      outbox.markSpooled(window, { segment: 5, record: 1 });
       assert.ok(ids(drop(outbox)).includes(1));
       const before = waitingIn(outbox);
-      assert.equal(outbox.settle(piece, of(0), true), undefined);
-      assert.equal(outbox.keep(piece, { segment: 6, record: 1 }), false);
-      assert.equal(outbox.left(piece), undefined);
+      assert.equal(outbox.settle(window, of(0), true), undefined);
+      assert.equal(outbox.markSpooled(window, { segment: 6, record: 1 }), false);
+      assert.equal(outbox.remaining(window), undefined);
       assert.deepEqual(waitingIn(outbox), before);
     });
   }
 
   test('a window that was dropped leaves the one alone that has its place now', () => {
     const outbox = filled(1);
-    const stale = pieceOf(outbox, 1);
+    const stale = pendingIn(outbox, 1);
     outbox.expire(2);
     outbox.push(windowWith(7), 0, 3);
-    const newer = pieceOf(outbox, 2);
+    const newer = pendingIn(outbox, 2);
     assert.equal(newer.entry.chunk, stale.entry.chunk);
     assert.equal(newer.entry.at, stale.entry.at);
     assert.equal(outbox.settle(stale, of(0), true), undefined);
-    assert.equal(outbox.keep(stale, { segment: 6, record: 1 }), false);
-    assert.equal(outbox.left(stale), undefined);
-    assert.deepEqual(pieceOf(outbox, 2), newer);
+    assert.equal(outbox.markSpooled(stale, { segment: 6, record: 1 }), false);
+    assert.equal(outbox.remaining(stale), undefined);
+    assert.deepEqual(pendingIn(outbox, 2), newer);
     assert.equal(outbox.windows, 1);
   });
 
@@ -278,20 +290,20 @@ describe('to settle', () => {
     const outbox = new Outbox(64 * KIB);
     for (let id = 1; id < second - 1; id += 1) {
       outbox.push(windowWith(id), 0, 0);
-      outbox.settle(pieceOf(outbox, id), of(0), true);
+      outbox.settle(pendingIn(outbox, id), of(0), true);
     }
     outbox.push(windowWith(1), 0, 0);
     outbox.push(windowWith(1), 0, 0);
-    const stale = pieceOf(outbox, second);
+    const stale = pendingIn(outbox, second);
     outbox.expire(1);
-    const newer = { startMs: 0, data: [counted(values)] };
+    const newer = { startMs: 0, endMs: MINUTE, data: [counted(values)] };
     outbox.push(newer, 0, 1);
     const done = [
       outbox.settle(stale, of(0, 1, 2), true),
-      outbox.keep(stale, { segment: 5, record: 1 }),
-      outbox.left(stale)?.id,
+      outbox.markSpooled(stale, { segment: 5, record: 1 }),
+      outbox.remaining(stale)?.id,
     ];
-    assert.deepEqual(pieceOf(outbox, second + 1).data, newer.data);
+    assert.deepEqual(pendingIn(outbox, second + 1).data, newer.data);
     assert.deepEqual(done, [undefined, false, undefined]);
   });
 });
@@ -299,48 +311,51 @@ describe('to settle', () => {
 describe('what is on disk', () => {
   test('is noted window by window, and those without it are told oldest first', () => {
     const outbox = filled(4);
-    assert.deepEqual(ids(outbox.unkept(Number.POSITIVE_INFINITY)), [1, 2, 3, 4]);
-    assert.equal(outbox.keep(pieceOf(outbox, 2), { segment: 1, record: 7 }), true);
-    assert.equal(outbox.keep(pieceOf(outbox, 4), { segment: 1, record: 8 }), true);
-    assert.deepEqual(ids(outbox.unkept(Number.POSITIVE_INFINITY)), [1, 3]);
-    const { segment, record } = pieceOf(outbox, 2);
+    assert.deepEqual(ids(outbox.unspooled(Number.POSITIVE_INFINITY)), [1, 2, 3, 4]);
+    assert.equal(outbox.markSpooled(pendingIn(outbox, 2), { segment: 1, record: 7 }), true);
+    assert.equal(outbox.markSpooled(pendingIn(outbox, 4), { segment: 1, record: 8 }), true);
+    assert.deepEqual(ids(outbox.unspooled(Number.POSITIVE_INFINITY)), [1, 3]);
+    const { segment, record } = pendingIn(outbox, 2);
     assert.deepEqual({ segment, record }, { segment: 1, record: 7 });
-    const gone = outbox.settle(pieceOf(outbox, 4), of(0), true);
+    const gone = outbox.settle(pendingIn(outbox, 4), of(0), true);
     assert.deepEqual(gone, { id: 4, segment: 1, record: 8, isDelivered: true });
   });
 
   test('may change its place', () => {
     const outbox = filled(1);
-    outbox.keep(pieceOf(outbox, 1), { segment: 1, record: 7 });
-    outbox.keep(pieceOf(outbox, 1), { segment: 2, record: 1 });
+    outbox.markSpooled(pendingIn(outbox, 1), { segment: 1, record: 7 });
+    outbox.markSpooled(pendingIn(outbox, 1), { segment: 2, record: 1 });
     assert.deepEqual(outbox.release(1), []);
     assert.deepEqual(ids(outbox.release(2)), [1]);
   });
 
   test('is not noted for a window that waits no longer', () => {
     const outbox = filled(2);
-    const piece = pieceOf(outbox, 1);
-    outbox.settle(piece, of(0), true);
-    assert.equal(outbox.keep(piece, { segment: 1, record: 7 }), false);
+    const window = pendingIn(outbox, 1);
+    outbox.settle(window, of(0), true);
+    assert.equal(outbox.markSpooled(window, { segment: 1, record: 7 }), false);
     assert.deepEqual(outbox.release(1), []);
   });
 
   test('is only what waits still, of a window that is settled in parts', () => {
     const outbox = new Outbox(KIB);
     outbox.push(windowWith(10, 11, 12), 0, 0);
-    const piece = pieceOf(outbox, 1);
-    outbox.settle(piece, of(1), true);
-    assert.deepEqual(outbox.left(piece)?.indexes, [0, 2]);
-    assert.deepEqual(outbox.unkept(Number.POSITIVE_INFINITY)[0]?.data, [datumOf(10), datumOf(12)]);
-    outbox.settle(piece, of(0, 2), true);
-    assert.equal(outbox.left(piece), undefined);
-    assert.deepEqual(outbox.unkept(Number.POSITIVE_INFINITY), []);
+    const window = pendingIn(outbox, 1);
+    outbox.settle(window, of(1), true);
+    assert.deepEqual(outbox.remaining(window)?.indexes, [0, 2]);
+    assert.deepEqual(outbox.unspooled(Number.POSITIVE_INFINITY)[0]?.data, [
+      datumOf(10),
+      datumOf(12),
+    ]);
+    outbox.settle(window, of(0, 2), true);
+    assert.equal(outbox.remaining(window), undefined);
+    assert.deepEqual(outbox.unspooled(Number.POSITIVE_INFINITY), []);
   });
 
   test('and somebody else’s now is dropped, with nothing else', () => {
     const outbox = filled(5);
-    for (const id of [2, 4]) outbox.keep(pieceOf(outbox, id), { segment: 3, record: id });
-    outbox.keep(pieceOf(outbox, 3), { segment: 2, record: 1 });
+    for (const id of [2, 4]) outbox.markSpooled(pendingIn(outbox, id), { segment: 3, record: id });
+    outbox.markSpooled(pendingIn(outbox, 3), { segment: 2, record: 1 });
     assert.deepEqual(outbox.release(3), [
       { id: 2, segment: 3, record: 2, isDelivered: false },
       { id: 4, segment: 3, record: 4, isDelivered: false },
@@ -361,8 +376,8 @@ describe('what expires', () => {
   test('was delivered where a part of it was', () => {
     const outbox = new Outbox(KIB);
     for (const value of [10, 20, 30]) outbox.push(windowWith(value, value + 1), 0, 0);
-    outbox.settle(pieceOf(outbox, 2), of(0), true);
-    outbox.settle(pieceOf(outbox, 3), of(0), false);
+    outbox.settle(pendingIn(outbox, 2), of(0), true);
+    outbox.settle(pendingIn(outbox, 3), of(0), false);
     const gone = outbox.expire(1).map(({ id, isDelivered }) => [id, isDelivered]);
     assert.deepEqual(gone, [
       [1, false],
@@ -413,12 +428,12 @@ describe('to adopt', () => {
 
   test('windows leaves them where they are on disk', () => {
     const outbox = new Outbox(KIB);
-    outbox.adopt([left(windowWith(1), { label: 3, segment: 2, record: 9 })]);
-    const { entry, ...said } = pieceOf(outbox, 1);
+    outbox.adopt([left(windowWith(1), { publicationId: 3, segment: 2, record: 9 })]);
+    const { entry, ...said } = pendingIn(outbox, 1);
     assert.ok(entry);
-    const where = { label: 3, segment: 2, record: 9, indexes: [0] };
+    const where = { publicationId: 3, segment: 2, record: 9, indexes: [0] };
     assert.deepEqual(said, { id: 1, ...windowWith(1), ...where });
-    assert.deepEqual(outbox.unkept(Number.POSITIVE_INFINITY), []);
+    assert.deepEqual(outbox.unspooled(Number.POSITIVE_INFINITY), []);
   });
 
   test('none is to do nothing, even where there is no room', () => {
@@ -451,7 +466,7 @@ describe('to adopt', () => {
     const outbox = new Outbox(2 * KIB);
     outbox.push(windowWith(1), 0, 0);
     outbox.adopt([left(windowWith(2)), left(windowWith(3))]);
-    const large = { startMs: 0, data: [datumOf(...Array(117).keys())] };
+    const large = { startMs: 0, endMs: MINUTE, data: [datumOf(...Array(117).keys())] };
     assert.deepEqual(ids(outbox.push(large, 0, 0)), [2, 3]);
     assert.deepEqual(ids(waitingIn(outbox)), [1, 4]);
   });
@@ -478,9 +493,9 @@ describe('room', () => {
     for (let id = 1; id <= 1000; id += 1) {
       assert.deepEqual(outbox.push(windowWith(id, id, id), 0, 0), []);
       assert.equal(outbox.bytes, KIB);
-      const [piece] = outbox.batch(1000);
-      assert.deepEqual(piece?.data, windowWith(id, id, id).data);
-      assert.ok(outbox.settle(pieceOf(outbox, id), of(0, 1, 2), true));
+      const [window] = outbox.batch(1000);
+      assert.deepEqual(window?.data, windowWith(id, id, id).data);
+      assert.ok(outbox.settle(pendingIn(outbox, id), of(0, 1, 2), true));
     }
   });
 
@@ -497,22 +512,22 @@ describe('room', () => {
 
   test('is not made of what has left already', () => {
     const outbox = filled(20, 2 * KIB);
-    for (const id of [1, 2, 3]) outbox.settle(pieceOf(outbox, id), of(0), true);
+    for (const id of [1, 2, 3]) outbox.settle(pendingIn(outbox, id), of(0), true);
     assert.deepEqual(ids(outbox.push(windowWith(21), 0, 0)), [4, 5, 6, 7, 8, 9, 10]);
   });
 
   test('for a window as large as all of it is all of it', () => {
     const outbox = filled(10, 2 * KIB);
-    const window = { startMs: 0, data: [datumOf(...Array(245).keys())] };
+    const window = { startMs: 0, endMs: MINUTE, data: [datumOf(...Array(245).keys())] };
     assert.equal(bytesOf(window), 2 * KIB);
     assert.deepEqual(ids(outbox.push(window, 0, 0)), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
-    assert.deepEqual(pieceOf(outbox, 11).data, window.data);
+    assert.deepEqual(pendingIn(outbox, 11).data, window.data);
     assert.equal(outbox.bytes, 2 * KIB);
   });
 
   test('for a window that is larger than all of it is none: it is dropped, and nobody else', () => {
     const outbox = filled(10, 2 * KIB);
-    const window = { startMs: 0, data: [datumOf(...Array(246).keys())] };
+    const window = { startMs: 0, endMs: MINUTE, data: [datumOf(...Array(246).keys())] };
     const gone = { id: 11, segment: 0, record: 0, isDelivered: false };
     assert.deepEqual(outbox.push(window, 0, 0), [gone]);
     assert.equal(outbox.windows, 10);
@@ -535,6 +550,7 @@ describe('4 MiB, as by default,', () => {
 
   const minutes = (minute: number): WaitingWindow => ({
     startMs: minute * MINUTE,
+    endMs: (minute + 1) * MINUTE,
     data: defaultMetrics('median').map(({ name, unit }) => ({ name, unit, values: [minute] })),
   });
 
@@ -544,7 +560,7 @@ describe('4 MiB, as by default,', () => {
 
   test('holds all default minutes that are young enough, in 2.46 MiB', () => {
     const outbox = new Outbox(bufferBytes);
-    const young = MOST_AGE_MS / MINUTE;
+    const young = LIMITS.maxAgeMs / MINUTE;
     assert.equal(young, 20_040);
     for (let minute = 0; minute < young; minute += 1) {
       assert.deepEqual(outbox.push(minutes(minute), 0, minute), []);
@@ -570,6 +586,7 @@ describe('4 MiB, as by default,', () => {
     const values = Array.from({ length: 67 }, (_, index) => index / 10);
     const distributions = (minute: number): WaitingWindow => ({
       startMs: minute * MINUTE,
+      endMs: (minute + 1) * MINUTE,
       data: defaultMetrics('distribution').map(({ name, unit }) => {
         return { name, unit, values, counts: values.map(() => 1) };
       }),
@@ -657,7 +674,7 @@ const moves = fc.oneof(
     arbitrary: fc.record({ kind: fc.constant('deliver' as const), isDelivered: fc.boolean() }),
   },
   {
-    // Of any piece that was ever taken out, however long ago.
+    // Of any window that was ever taken out, however long ago.
     weight: 8,
     arbitrary: fc.record({
       kind: fc.constant('settle' as const),
@@ -696,8 +713,8 @@ class Pair {
   readonly #limitBytes: number;
   readonly #outbox: Outbox;
   readonly #model: Model;
-  readonly #taken: Piece[] = [];
-  #batch: readonly Piece[] = [];
+  readonly #taken: PendingWindow[] = [];
+  #batch: readonly PendingWindow[] = [];
   readonly #left = new Set<number>();
   #nowMs = 0;
 
@@ -722,18 +739,18 @@ class Pair {
         same(this.#batch.map(saidIn), this.#model.batch(move.maxDatums));
         break;
       case 'deliver':
-        for (const piece of this.#batch) {
-          this.#settle(piece, new Set(piece.indexes), move.isDelivered);
+        for (const window of this.#batch) {
+          this.#settle(window, new Set(window.indexes), move.isDelivered);
         }
         break;
       case 'settle': {
-        const piece = this.#piece(move.which);
-        const indexes = new Set(move.indexes ?? piece?.indexes);
-        if (piece !== undefined) this.#settle(piece, indexes, move.isDelivered);
+        const window = this.#window(move.which);
+        const indexes = new Set(move.indexes ?? window?.indexes);
+        if (window !== undefined) this.#settle(window, indexes, move.isDelivered);
         break;
       }
       case 'keep':
-        this.#keep(this.#piece(move.which), move.segment);
+        this.#markSpooled(this.#window(move.which), move.segment);
         break;
       case 'expire': {
         const beforeMs = this.#nowMs - move.agoMs;
@@ -762,7 +779,7 @@ class Pair {
     assert.ok(this.#outbox.bytes === 0 || this.#outbox.bytes === FIRST_BYTES);
   }
 
-  #piece(which: number): Piece | undefined {
+  #window(which: number): PendingWindow | undefined {
     return this.#taken[which % Math.max(1, this.#taken.length)];
   }
 
@@ -788,7 +805,7 @@ class Pair {
 
   #adopt(shapes: readonly Shape[], segment: number, bornMs: number): void {
     const windows = shapes.map((shape, record): Adopted => {
-      return { ...windowOf(shape), label: 9, bornMs, segment, record };
+      return { ...windowOf(shape), publicationId: 9, bornMs, segment, record };
     });
     const isRoom =
       windows.reduce((sum, window) => sum + bytesOf(window), this.#outbox.bytes) <=
@@ -797,21 +814,21 @@ class Pair {
     if (isRoom) this.#model.adopt(windows);
   }
 
-  #settle(piece: Piece, indexes: ReadonlySet<number>, isDelivered: boolean): void {
-    const gone = this.#outbox.settle(piece, indexes, isDelivered);
-    this.#gone(gone, this.#model.settle(piece.id, indexes, isDelivered));
+  #settle(window: PendingWindow, indexes: ReadonlySet<number>, isDelivered: boolean): void {
+    const gone = this.#outbox.settle(window, indexes, isDelivered);
+    this.#gone(gone, this.#model.settle(window.id, indexes, isDelivered));
   }
 
-  #keep(piece: Piece | undefined, segment: number): void {
-    if (piece === undefined) return;
+  #markSpooled(window: PendingWindow | undefined, segment: number): void {
+    if (window === undefined) return;
     const record = this.#nowMs;
-    const isKept = this.#outbox.keep(piece, { segment, record });
-    assert.equal(isKept, this.#model.keep(piece.id, segment, record));
+    const isKept = this.#outbox.markSpooled(window, { segment, record });
+    assert.equal(isKept, this.#model.markSpooled(window.id, segment, record));
   }
 
   #gone(
-    gone: readonly Gone[] | Gone | undefined,
-    expected: readonly Gone[] | Gone | undefined,
+    gone: readonly Removed[] | Removed | undefined,
+    expected: readonly Removed[] | Removed | undefined,
   ): void {
     assert.deepEqual(gone, Array.isArray(gone) ? [expected].flat() : expected);
     for (const { id } of [gone ?? []].flat()) {
@@ -826,28 +843,31 @@ class Pair {
     const [newest, ...older] = this.#model.batch(Number.POSITIVE_INFINITY);
     same(waiting.map(saidIn), newest === undefined ? [] : [...older, newest]);
     assert.equal(windows, this.#model.waiting.length);
-    assert.deepEqual(ids(this.#outbox.unkept(Number.POSITIVE_INFINITY)), ids(this.#model.unkept()));
+    assert.deepEqual(
+      ids(this.#outbox.unspooled(Number.POSITIVE_INFINITY)),
+      ids(this.#model.unspooled()),
+    );
     assert.ok(bytes <= this.#limitBytes, `${bytes} of ${this.#limitBytes}`);
     for (const chunk of chunksOf(waiting)) {
       const within = waiting.filter(({ entry }) => entry.chunk === chunk);
       assert.equal(chunk.live, within.length);
-      assert.equal(chunk.unkept, within.filter(({ segment }) => segment === 0).length);
+      assert.equal(chunk.unspooled, within.filter(({ segment }) => segment === 0).length);
     }
     const taken = bytesIn(chunksOf(waiting));
     assert.ok(bytes === taken || bytes === taken + FIRST_BYTES, `${bytes}, not ${taken}`);
     const stale = this.#taken.at(-windows - 1);
     if (stale === undefined) return;
-    const piece = this.#outbox.left(stale);
-    same(piece ? [saidIn(piece)] : [], [this.#model.left(stale.id) ?? []].flat());
+    const window = this.#outbox.remaining(stale);
+    same(window ? [saidIn(window)] : [], [this.#model.remaining(stale.id) ?? []].flat());
   }
 }
 
-function saidIn({ entry: _, ...said }: Piece): Said {
+function saidIn({ entry: _, ...said }: PendingWindow): Said {
   return said;
 }
 
-function chunksOf(pieces: readonly Piece[]): Chunk[] {
-  return [...new Set(pieces.map(({ entry }) => entry.chunk))];
+function chunksOf(windows: readonly PendingWindow[]): Chunk[] {
+  return [...new Set(windows.map(({ entry }) => entry.chunk))];
 }
 
 function bytesIn(chunks: readonly Chunk[]): number {
@@ -855,24 +875,25 @@ function bytesIn(chunks: readonly Chunk[]): number {
 }
 
 /** As `deepEqual`, to the bit, but fast. */
-function same(pieces: readonly Said[], expected: readonly Said[]): void {
+function same(windows: readonly Said[], expected: readonly Said[]): void {
   const isSame =
-    pieces.length === expected.length &&
-    pieces.every((piece, index) => isSamePiece(piece, expected[index]));
-  if (!isSame) assert.deepEqual(pieces, expected);
+    windows.length === expected.length &&
+    windows.every((window, index) => isSameWindow(window, expected[index]));
+  if (!isSame) assert.deepEqual(windows, expected);
 }
 
-function isSamePiece(piece: Said, other: Said | undefined): boolean {
+function isSameWindow(window: Said, other: Said | undefined): boolean {
   return (
     other !== undefined &&
-    piece.id === other.id &&
-    piece.startMs === other.startMs &&
-    piece.label === other.label &&
-    piece.segment === other.segment &&
-    piece.record === other.record &&
-    isSameList(piece.indexes, other.indexes) &&
-    piece.data.length === other.data.length &&
-    piece.data.every((datum, index) => isSameDatum(datum, other.data[index]))
+    window.id === other.id &&
+    window.startMs === other.startMs &&
+    window.endMs === other.endMs &&
+    window.publicationId === other.publicationId &&
+    window.segment === other.segment &&
+    window.record === other.record &&
+    isSameList(window.indexes, other.indexes) &&
+    window.data.length === other.data.length &&
+    window.data.every((datum, index) => isSameDatum(datum, other.data[index]))
   );
 }
 

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Outlook, Verdict } from '../../src/cloudwatch/judge.ts';
+import type { Verdict } from '../../src/delivery/verdict.ts';
 import { drivenClock } from '../support/clock.ts';
 import { datumOf, MINUTE, sinkTo, windowAt } from '../support/sink.ts';
 
 /** Minutes. */
 const HOURS = 60;
 
-function verdict(outlook: Outlook, members: readonly number[] = []): Verdict {
-  return { outlook, code: 'C', message: 'm', requestId: '', members, waitMs: 0 };
+function verdict(kind: Verdict['kind'], members: readonly number[] = []): Verdict {
+  return { kind, code: 'C', message: 'm', requestId: '', members, waitMs: 0 };
 }
 
 /** So many windows, one every few minutes; what is logged above debug and info. */

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { systemClock } from '../../src/clock.ts';
-import type { CloudwatchOptions } from '../../src/delivery/sender.ts';
 import type { ClosedWindow, Datum } from '../../src/metrics/aggregate.ts';
 import { type Cloudwatch, startCloudwatch } from '../support/service/cloudwatch.ts';
 import * as fault from '../support/service/faults.ts';
-import { datumOf, MINUTE, type SinkRig, sinkTo, windowAt } from '../support/sink.ts';
+import { datumOf, MINUTE, type Over, type SinkRig, sinkTo, windowAt } from '../support/sink.ts';
 
 const clock = systemClock();
 /** Right now, in whole minutes: the strict server refuses what is too old. */
@@ -24,7 +23,7 @@ afterEach(async () => {
   for (const { sink } of rigs.splice(0)) await sink.flush(clock.monoMs());
 });
 
-function rigOf(over: Partial<CloudwatchOptions> = {}): SinkRig {
+function rigOf(over: Over = {}): SinkRig {
   const rig = sinkTo(cloudwatch.url, over);
   rigs.push(rig);
   return rig;

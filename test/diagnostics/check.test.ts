@@ -7,8 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, test } from 'node:test';
 import type { Clock } from '../../src/clock.ts';
-import { judge, type Verdict } from '../../src/cloudwatch/judge.ts';
+import { judge } from '../../src/cloudwatch/judge.ts';
 import { createPost } from '../../src/cloudwatch/post.ts';
+import type { Verdict } from '../../src/delivery/verdict.ts';
 import { ADVICE, type Advice } from '../../src/diagnostics/advice.ts';
 import { check, type Finding, findingLines } from '../../src/diagnostics/check.ts';
 import {
@@ -77,7 +78,7 @@ async function walk(scene: Scene, publish?: (rig: Rig) => () => Promise<Verdict>
 function real(over: Rig): () => Promise<Verdict> {
   const { clock, aws } = over;
   const post = createPost({ locate: aws.locate, clock, userAgent: 'test/1' });
-  const page = { body: 'Action=PutMetricData&Version=2010-08-01', datums: 1 };
+  const page = { body: () => 'Action=PutMetricData&Version=2010-08-01', datums: 1, bytes: 39 };
   return () => post(page, 5000, new AbortController().signal);
 }
 

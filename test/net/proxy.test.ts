@@ -15,7 +15,7 @@ import {
   type HttpClient,
   type HttpRequest,
 } from '../../src/net/http.ts';
-import { routeBy } from '../../src/net/proxy.ts';
+import { routeBy } from '../../src/net/route.ts';
 import { destinationAt } from '../support/aws/destination.ts';
 import { type ProxyOptions, startProxy, type TestProxy } from '../support/aws/proxy.ts';
 import { selfSigned } from '../support/aws/tls.ts';
@@ -242,9 +242,9 @@ test('a 407 during publishing makes the window wait, for it is a setting', async
   const http = clientBy({ https_proxy: `http://me:secret-of-WRONG@127.0.0.1:${proxy.port}` });
   const locate = (): Promise<Destination> => Promise.resolve({ ...destinationAt(HOST), http });
   const post = createPost({ locate, clock: systemClock(), userAgent: 'test/1' });
-  const page = { body: 'Action=PutMetricData&Version=2010-08-01', datums: 1 };
+  const page = { body: () => 'Action=PutMetricData&Version=2010-08-01', datums: 1, bytes: 39 };
   const verdict = said(await post(page, 5000, new AbortController().signal));
-  assert.deepEqual([verdict.outlook, verdict.code], ['unready', 'https_proxy']);
+  assert.deepEqual([verdict.kind, verdict.code], ['unready', 'https_proxy']);
   assert.doesNotMatch(inspect(verdict), /secret-of/);
   assert.equal(proxy.asked.length, 1);
 });

@@ -139,12 +139,14 @@ test('a thousand segments are taken over by a process that may open few files', 
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   mkdirSync(join(folder, 'spool'));
   const own = { Name: 'ServiceName', Value: 's' };
-  const head = headLine({ namespace: 'Disk', dimensions: [own], highResolution: true });
+  const publication = { namespace: 'Disk', dimensions: [own], highResolution: true };
+  const head = headLine('cloudwatch', publication);
   const data = [{ name: 'Left', unit: 'Percent' as const, values: [1] }];
   for (let number = 1; number <= SEGMENTS; number += 1) {
     const startMs = Math.floor(Date.now() / 1000) * 1000 - number * 60_000;
-    const name = `cma-left-${number.toString(16)}-1.spool`;
-    writeFileSync(join(folder, 'spool', name), head + windowLine(1, { startMs, data }));
+    const name = `cma-released-${startMs}-${number.toString(16)}-1.spool`;
+    const window = { startMs, endMs: startMs + 1000, data };
+    writeFileSync(join(folder, 'spool', name), head + windowLine(1, window));
   }
   const { program, cloudwatch } = await agentOn(t, folder, { descriptors: 128 });
   const left = (): number =>

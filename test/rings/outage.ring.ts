@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Page } from '../../src/cloudwatch/form.ts';
-import type { Verdict } from '../../src/cloudwatch/judge.ts';
+import type { Form } from '../../src/cloudwatch/form.ts';
+import type { Page } from '../../src/delivery/service.ts';
+import type { Verdict } from '../../src/delivery/verdict.ts';
 import { Spool } from '../../src/spool/spool.ts';
 import { drivenClock } from '../support/clock.ts';
 import { MemoryFolder } from '../support/histories/memory-disk.ts';
@@ -21,12 +22,14 @@ test('an outage of two weeks stays within its bounds, on disk as well, and then 
   let isUp = false;
   const stored: string[] = [];
   const requests: number[] = [];
-  const post = ({ body, datums }: Page): Promise<Verdict> => {
+  const post = ({ body: form, datums, bytes }: Page<Form>): Promise<Verdict> => {
+    const body = form(0);
     requests.push(datums);
+    assert.equal(bytes, body.length);
     assert.ok(datums <= 1000 && body.length <= 1_000_000);
     if (isUp) stored.push(...[...body.matchAll(/\.Timestamp=([^&]+)/g)].map(([, at = '']) => at));
     const nothing = { code: 'ECONNREFUSED', message: '', requestId: '', members: [], waitMs: 0 };
-    return Promise.resolve({ ...nothing, outlook: isUp ? 'accepted' : 'retry' });
+    return Promise.resolve({ ...nothing, kind: isUp ? 'accepted' : 'retry' });
   };
   const { sink, logged } = sinkTo('http://127.0.0.1:1/', {
     clock,
@@ -34,15 +37,17 @@ test('an outage of two weeks stays within its bounds, on disk as well, and then 
     bufferBytes: BUFFER,
     jitterMs: 15_000,
     random: () => 0.5,
-    openSpool: (mirrored) =>
+    openStore: (pending, adopt) =>
       new Spool({
         disk: folder.open(),
         limitBytes: 64 * MIB,
         owner: 'abc',
+        output: 'cloudwatch',
         namespace: PUBLICATION.namespace,
         clock,
         log: { error: note, warn: note, info: note, debug: () => undefined },
-        mirrored,
+        pending,
+        adopt,
       }),
   });
   const notes: string[] = [];

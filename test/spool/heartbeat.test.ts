@@ -76,7 +76,7 @@ describe('a heartbeat', () => {
     const { clock, heart, begun } = rig();
     heart.keep();
     clock.advance(BEAT_MS - 1);
-    assert.ok(await isDone(heart.assured(PATIENCE_MS)));
+    assert.ok(await isDone(heart.verifyOwnershipWithin(PATIENCE_MS)));
     assert.equal(begun(), 0);
   });
 
@@ -84,12 +84,12 @@ describe('a heartbeat', () => {
     const { clock, heart, end } = rig();
     heart.keep();
     clock.advance(UNSURE_MS);
-    const heard = heart.assured(PATIENCE_MS);
+    const heard = heart.verifyOwnershipWithin(PATIENCE_MS);
     assert.equal(await isDone(heard), false);
     await end();
     assert.ok(await isDone(heard));
     clock.advance(UNSURE_MS);
-    const unheard = heart.assured(PATIENCE_MS);
+    const unheard = heart.verifyOwnershipWithin(PATIENCE_MS);
     clock.advance(PATIENCE_MS - 1);
     assert.equal(await isDone(unheard), false);
     clock.advance(1);
@@ -100,15 +100,15 @@ describe('a heartbeat', () => {
     const { clock, heart, end } = rig();
     heart.keep();
     clock.advance(UNSURE_MS);
-    const first = heart.assured(PATIENCE_MS);
+    const first = heart.verifyOwnershipWithin(PATIENCE_MS);
     clock.advance(PATIENCE_MS);
     assert.ok(await isDone(first));
     for (let look = 0; look < 3; look += 1) {
-      assert.ok(await isDone(heart.assured(PATIENCE_MS)));
+      assert.ok(await isDone(heart.verifyOwnershipWithin(PATIENCE_MS)));
       clock.advance(UNSURE_MS);
     }
     await end();
-    assert.equal(await isDone(heart.assured(PATIENCE_MS)), false, 'it moves again');
+    assert.equal(await isDone(heart.verifyOwnershipWithin(PATIENCE_MS)), false, 'it moves again');
   });
 
   test('that fails keeps nobody, and is tried again by the next who asks', async () => {
@@ -116,7 +116,7 @@ describe('a heartbeat', () => {
     heart.keep();
     clock.advance(UNSURE_MS);
     for (const nth of [1, 2, 3]) {
-      const work = heart.assured(PATIENCE_MS);
+      const work = heart.verifyOwnershipWithin(PATIENCE_MS);
       await end(new Error('EROFS'));
       assert.ok(await isDone(work));
       assert.deepEqual([begun(), failures.length], [nth, nth]);
@@ -127,7 +127,7 @@ describe('a heartbeat', () => {
     const { clock, heart, end, begun } = rig();
     heart.keep();
     clock.setWall(clock.wallMs() + 3_600_000);
-    const work = heart.assured(PATIENCE_MS);
+    const work = heart.verifyOwnershipWithin(PATIENCE_MS);
     assert.equal(await isDone(work), false);
     await end();
     assert.ok(await isDone(work));

@@ -2,13 +2,15 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import type { Publication } from '../../src/cloudwatch/datum.ts';
 import { Outbox } from '../../src/delivery/outbox.ts';
 import type { WaitingDatum, WaitingWindow } from '../../src/delivery/packing.ts';
+import type { Publication } from '../../src/metrics/publication.ts';
 import {
   headLine,
+  parseHead,
   parseSegment,
-  type Segment,
+  type SegmentContent,
+  type SegmentHead,
   settledLine,
   type WindowRecord,
   windowLine,
@@ -19,10 +21,24 @@ const PUBLICATION: Publication = {
   dimensions: [{ Name: 'ServiceName', Value: 'a' }],
   highResolution: false,
 };
+const SIZES = ['Bytes', 'Bits'].flatMap((size) =>
+  ['', 'Kilo', 'Mega', 'Giga', 'Tera'].map((prefix) => (prefix + size).replace(/(?<=.)B/, 'b')),
+);
+/** All that CloudWatch knows. */
+const UNITS: readonly string[] = [
+  ...['Seconds', 'Microseconds', 'Milliseconds', 'Percent', 'Count', 'None', ...SIZES],
+  ...['Count', ...SIZES].map((unit) => `${unit}/Second`),
+];
+const OUTPUT = 'cloudwatch';
+const HEAD = { output: OUTPUT, publication: PUBLICATION };
 const NOON = 1_795_464_000_000;
 
 function windowWith(...values: readonly number[]): WaitingWindow {
-  return { startMs: NOON, data: [{ name: 'CPUUtilization', unit: 'Percent', values }] };
+  return {
+    startMs: NOON,
+    endMs: NOON + 60_000,
+    data: [{ name: 'CPUUtilization', unit: 'Percent', values }],
+  };
 }
 
 function recordWith(record: number, ...values: readonly number[]): WindowRecord {
@@ -35,39 +51,44 @@ function sealed(json: string): string {
 }
 
 /** What a segment says, without what a record remembers of its own line. */
-function said({ publication, windows, damaged }: Segment): Segment {
-  const plain = windows.map(({ record, startMs, data }) => ({ record, startMs, data }));
-  return { publication, windows: plain, damaged };
+function said({ head, windows, damaged }: SegmentContent): SegmentContent {
+  const plain = windows.map(({ record, startMs, endMs, data }) => ({
+    record,
+    startMs,
+    endMs,
+    data,
+  }));
+  return { head, windows: plain, damaged };
 }
 
 /** A line of a segment, and what it means. */
 interface Line {
   readonly text: string;
   readonly kind: 'head' | 'window' | 'settled' | 'damaged';
-  readonly publication?: Publication;
+  readonly head?: SegmentHead;
   readonly window?: WindowRecord;
   /** The records that are no more. */
   readonly records?: readonly number[];
 }
 
 /** What lines say, when each is read as it was meant. */
-function meant(lines: readonly Line[]): Segment {
-  let publication: Publication | undefined;
+function meant(lines: readonly Line[]): SegmentContent {
+  let head: SegmentHead | undefined;
   let windows: readonly WindowRecord[] = [];
   let damaged = 0;
   for (const line of lines) {
-    publication = line.publication ?? publication;
+    head = line.head ?? head;
     windows = windows.filter(({ record }) => !line.records?.includes(record));
     if (line.window !== undefined) windows = [...windows, line.window];
     if (line.kind === 'damaged') damaged += 1;
   }
-  return { publication, windows, damaged };
+  return { head, windows, damaged };
 }
 
 const DAMAGED: Line = { text: '', kind: 'damaged' };
 
-function head(publication: Publication): Line {
-  return { kind: 'head', text: headLine(publication), publication };
+function head(publication: Publication, output = OUTPUT): Line {
+  return { kind: 'head', text: headLine(output, publication), head: { output, publication } };
 }
 
 function kept(window: WindowRecord, instead?: number): Line {
@@ -96,9 +117,11 @@ const REAL: readonly Line[] = [
   kept({
     record: 3,
     startMs: NOON + 60_000,
+    endMs: NOON + 120_000,
     data: [
       { name: 'CPUUtilization', unit: 'Percent', values: [0.1, 99.9], counts: [60, 7] },
       { name: 'AgentMemory', unit: 'Bytes', values: [2 ** 53] },
+      { name: 'Drift', unit: 'Parsec/Second', values: [1] },
       { name: 'Naïve \u{1f600} "metric"\n', unit: 'None', values: [] },
     ],
   }),
@@ -113,26 +136,27 @@ describe('a line', () => {
   const lines: [what: string, line: string, text: string][] = [
     [
       'of whose windows these are',
-      headLine(PUBLICATION),
-      'b53c7ab5 {"format":"cloudwatch-metrics-agent spool 1","namespace":"Jobs",' +
+      headLine(OUTPUT, PUBLICATION),
+      '28895abe {"format":"cloudwatch-metrics-agent spool 1","output":"cloudwatch","namespace":"Jobs",' +
         '"dimensions":[{"Name":"ServiceName","Value":"a"}],"highResolution":false}\n',
     ],
     [
       'of a window',
       windowLine(7, {
         startMs: NOON,
+        endMs: NOON + 60_000,
         data: [
           { name: 'CPUUtilization', unit: 'Percent', values: [50.5] },
           { name: 'MemoryUtilization', unit: 'Percent', values: [1, 2.5], counts: [3, 4] },
         ],
       }),
-      '1fd40082 {"window":7,"start":1795464000000,"data":[["CPUUtilization","Percent",[50.5]],' +
+      '7c23beb7 {"window":7,"start":1795464000000,"end":1795464060000,"data":[["CPUUtilization","Percent",[50.5]],' +
         '["MemoryUtilization","Percent",[1,2.5],[3,4]]]}\n',
     ],
     [
       'of a window in place of another',
       windowLine(8, windowWith(50.5), 7),
-      'b6da9a56 {"window":8,"start":1795464000000,' +
+      '2463ca2e {"window":8,"start":1795464000000,"end":1795464060000,' +
         '"data":[["CPUUtilization","Percent",[50.5]]],"instead":7}\n',
     ],
     ['of settled records', settledLine([7, 9]), '0dc3b84e {"settled":[7,9]}\n'],
@@ -148,30 +172,30 @@ describe('a line', () => {
     const [datum] = windowWith(50.5).data;
     assert.ok(datum);
     const more = { samples: 67, least: 1, most: 99, secret: 'wJalrXUtnFEMI' };
-    outbox.push({ startMs: NOON, data: [datum] }, 3, 17);
+    outbox.push({ ...windowWith(50.5), data: [datum] }, 3, 17);
     const [piece] = outbox.batch(1000);
     assert.ok(piece);
     assert.equal(windowLine(1, piece), windowLine(1, windowWith(50.5)));
     const window = { ...piece, ...more, data: [{ ...datum, ...more }] };
     assert.equal(windowLine(1, window), windowLine(1, windowWith(50.5)));
-    assert.equal(headLine({ ...PUBLICATION, ...more }), headLine(PUBLICATION));
+    assert.equal(headLine(OUTPUT, { ...PUBLICATION, ...more }), headLine(OUTPUT, PUBLICATION));
   });
 });
 
 describe('a segment', () => {
   test('without text says nothing', () => {
-    assert.deepEqual(parseSegment(''), { publication: undefined, windows: [], damaged: 0 });
+    assert.deepEqual(parseSegment(''), { head: undefined, windows: [], damaged: 0 });
   });
 
   test('says whose its windows are, and which they are, in their order', () => {
     const text = textOf([head(PUBLICATION), kept(recordWith(1, 1)), kept(recordWith(2, 2))]);
     const windows = [recordWith(1, 1), recordWith(2, 2)];
-    assert.deepEqual(parseSegment(text), { publication: PUBLICATION, windows, damaged: 0 });
+    assert.deepEqual(parseSegment(text), { head: HEAD, windows, damaged: 0 });
   });
 
   test('keeps the resolution', () => {
     const publication = { ...PUBLICATION, highResolution: true };
-    assert.deepEqual(parseSegment(headLine(publication)).publication, publication);
+    assert.deepEqual(parseSegment(headLine(OUTPUT, publication)).head?.publication, publication);
   });
 
   test('does not have what is settled, wherever that stands', () => {
@@ -192,14 +216,38 @@ describe('a segment', () => {
 
   test('without a head has windows, but nobody’s', () => {
     const text = textOf([kept(recordWith(1, 1))]);
-    const expected = { publication: undefined, windows: [recordWith(1, 1)], damaged: 0 };
+    const expected = { head: undefined, windows: [recordWith(1, 1)], damaged: 0 };
     assert.deepEqual(parseSegment(text), expected);
   });
 
+  test('has the datums of any unit of CloudWatch, and of those that it may get', () => {
+    assert.equal(UNITS.length, 27);
+    for (const unit of [...UNITS, 'Parsec', 'Parsec/Second', 'x'.repeat(32)]) {
+      const window = { ...recordWith(1), data: [{ name: 'A', unit, values: [1] }] };
+      const { windows, damaged } = parseSegment(windowLine(1, window));
+      assert.deepEqual([windows, damaged], [[window], 0], unit);
+    }
+  });
+
+  test('says by its first line for which output it is', () => {
+    const text = textOf([head(PUBLICATION, 'otlp'), kept(recordWith(1, 1))]);
+    assert.deepEqual(parseHead(text), { output: 'otlp', publication: PUBLICATION });
+    assert.deepEqual(parseSegment(text).head, parseHead(text));
+    const first = headLine('otlp', PUBLICATION);
+    for (const other of ['', 'x', first.slice(0, -1), `x${first}`, `\n${first}`]) {
+      assert.equal(parseHead(other), undefined, other);
+    }
+  });
+
+  test('without its output in the head is nobody’s', () => {
+    const json = headLine('otlp', PUBLICATION).slice(9, -1).replace('"output":"otlp",', '');
+    assert.equal(parseHead(sealed(json)), undefined);
+  });
+
   test('of another format is nobody’s', () => {
-    const other = headLine(PUBLICATION).slice(9).trim().replace('spool 1', 'spool 2');
-    const { publication, damaged } = parseSegment(sealed(other));
-    assert.equal(publication, undefined);
+    const other = headLine(OUTPUT, PUBLICATION).slice(9).trim().replace('spool 1', 'spool 2');
+    const { head, damaged } = parseSegment(sealed(other));
+    assert.equal(head, undefined);
     assert.equal(damaged, 1);
   });
 });
@@ -221,10 +269,12 @@ const publications: fc.Arbitrary<Publication> = fc.record(
   { namespace: text, dimensions, highResolution: fc.boolean() },
   { noNullPrototype: true },
 );
+/** CloudWatch's, and any other of that shape. */
+const units = fc.oneof(fc.constantFrom(...UNITS), fc.stringMatching(/^[A-Za-z]{1,32}(\/Second)?$/));
 const datum: fc.Arbitrary<WaitingDatum> = fc
   .record({
     name: text,
-    unit: fc.constantFrom('Percent', 'Count', 'Bytes', 'Milliseconds', 'None'),
+    unit: units,
     pairs: fc.array(fc.tuple(number, fc.integer({ min: 1 })), { maxLength: 8 }),
     isCounted: fc.boolean(),
   })
@@ -234,8 +284,11 @@ const datum: fc.Arbitrary<WaitingDatum> = fc
       ? { name, unit, values, counts: pairs.map(([, count]) => count) }
       : { name, unit, values };
   });
+/** Until the end of the year 9999. */
+const instants = fc.integer({ min: 0, max: 253_402_300_799_999 });
 const windows: fc.Arbitrary<WaitingWindow> = fc.record({
-  startMs: fc.integer({ min: 0, max: 8.64e15 }),
+  startMs: instants,
+  endMs: instants,
   data: fc.array(datum, { minLength: 1, maxLength: 4 }),
 });
 const steps = fc.oneof(
@@ -265,7 +318,7 @@ function at(part: number, whole: { readonly length: number }): number {
 }
 
 /** Windows that nobody wrote. */
-function foreign({ windows }: Segment, lines: readonly Line[]): WindowRecord[] {
+function foreign({ windows }: SegmentContent, lines: readonly Line[]): WindowRecord[] {
   const written = new Map(lines.map(({ window }) => [window?.record, JSON.stringify(window)]));
   return windows.filter((window) => written.get(window.record) !== JSON.stringify(window));
 }
@@ -291,8 +344,8 @@ describe('whatever is written', () => {
   });
 
   const FIELDS: Readonly<Record<Line['kind'], readonly string[]>> = {
-    head: ['format', 'namespace', 'dimensions', 'highResolution'],
-    window: ['window', 'start', 'data'],
+    head: ['format', 'output', 'namespace', 'dimensions', 'highResolution'],
+    window: ['window', 'start', 'end', 'data'],
     settled: ['settled'],
     damaged: [],
   };
@@ -378,7 +431,12 @@ describe('a flipped character', () => {
   const others = ['0', 'f', ' ', '"', '}', '9', 'A', 'é', '\0', '\ufffd', '\r'];
 
   /** All lines, and one of them with another character at a place. */
-  function flipped(lines: readonly Line[], which: number, where: number, other: string): Segment {
+  function flipped(
+    lines: readonly Line[],
+    which: number,
+    where: number,
+    other: string,
+  ): SegmentContent {
     const texts = lines.map(({ text }, index) => {
       return index === which ? text.slice(0, where) + other + text.slice(where + 1) : text;
     });
@@ -445,7 +503,8 @@ describe('a flipped character', () => {
 });
 
 describe('a line that is whole but says nothing', () => {
-  const datumWith = (datum: string): string => `{"window":1,"start":1,"data":[${datum}]}`;
+  const GOOD = '["A","Percent",[1]]';
+  const datumWith = (datum: string): string => `{"window":1,"start":1,"end":2,"data":[${datum}]}`;
   const texts: [what: string, json: string][] = [
     ['nothing', 'null'],
     ['a number', '5'],
@@ -453,14 +512,22 @@ describe('a line that is whole but says nothing', () => {
     ['no field', '{}'],
     ['other fields', '{"sealed":[1]}'],
     ['a settled number', '{"settled":1}'],
-    ['a window without its start', '{"window":1,"data":[]}'],
-    ['a window without datums', '{"window":1,"start":1}'],
-    ['a window whose number is text', '{"window":"1","start":1,"data":[]}'],
+    ['a window without its start', `{"window":1,"end":2,"data":[${GOOD}]}`],
+    ['a window without its end', `{"window":1,"start":1,"data":[${GOOD}]}`],
+    ['a window before all clocks', `{"window":1,"start":-1,"end":2,"data":[${GOOD}]}`],
+    ['a window of the year 10000', `{"window":1,"start":1,"end":253402300800000,"data":[${GOOD}]}`],
+    ['a window without datums', '{"window":1,"start":1,"end":2}'],
+    ['a window with a list of none', '{"window":1,"start":1,"end":2,"data":[]}'],
+    ['a window whose number is text', `{"window":"1","start":1,"end":2,"data":[${GOOD}]}`],
     ['a datum that is none', datumWith('5')],
     ['a datum without values', datumWith('["A","Percent"]')],
     ['a datum whose values are text', datumWith('["A","Percent",["1"]]')],
     ['a datum with a value that is no number', datumWith('["A","Percent",[1,null]]')],
-    ['a datum of an unknown unit', datumWith('["A","Parsec",[1]]')],
+    ['a unit of two words', datumWith('["A","Per cent",[1]]')],
+    ['a rate by another time', datumWith('["A","Bytes/Minute",[1]]')],
+    ['a unit of no letters', datumWith('["A","",[1]]')],
+    ['a unit that is too long', datumWith(`["A","${'x'.repeat(33)}",[1]]`)],
+    ['a unit that is no text', datumWith('["A",5,[1]]')],
     ['a datum without a name', datumWith('[null,"Percent",[1]]')],
     ['fewer counts than values', datumWith('["A","Percent",[1,2],[1]]')],
     ['counts that are none', datumWith('["A","Percent",[1],null]')],
@@ -499,8 +566,8 @@ describe('any text', () => {
   test('of any bytes is read', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
-        const { publication, windows } = parseSegment(Buffer.from(bytes).toString('utf8'));
-        assert.deepEqual([publication, windows], [undefined, []]);
+        const { head, windows } = parseSegment(Buffer.from(bytes).toString('utf8'));
+        assert.deepEqual([head, windows], [undefined, []]);
       }),
       { numRuns: 2000 },
     );

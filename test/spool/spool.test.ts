@@ -15,7 +15,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import type { Publication } from '../../src/cloudwatch/datum.ts';
+import type { WaitingWindow } from '../../src/delivery/packing.ts';
+import type { Publication } from '../../src/metrics/publication.ts';
 import { openDisk } from '../../src/spool/disk.ts';
 import { headLine, parseSegment, windowLine } from '../../src/spool/record.ts';
 import { type Program, runAgent, startAgent } from '../support/program.ts';
@@ -29,6 +30,7 @@ import { serviceUnavailable } from '../support/service/faults.ts';
 import { datumOf } from '../support/sink.ts';
 
 const NAMES = ['--namespace', 'Spool', '--service', 's', '--metrics', 'MemoryUtilization'];
+const OUTPUT = 'cloudwatch';
 const OWN: Publication = {
   namespace: 'Spool',
   dimensions: [{ Name: 'ServiceName', Value: 'another' }],
@@ -73,10 +75,19 @@ function values(): (number | undefined)[] {
   return cloudwatch.accepted.flatMap(({ data }) => data.map(({ Value }) => Value));
 }
 
+/** What a segment is called that nobody owns. */
+function released(name: string, startMs = 1): string {
+  return `cma-released-${startMs}-${name}.spool`;
+}
+
 /** A segment that a process has left in good order. */
 function leave(name: string, text: string): void {
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, `cma-left-${name}.spool`), text);
+  writeFileSync(join(folder, released(name)), text);
+}
+
+function windowOf(startMs: number, value: number): WaitingWindow {
+  return { startMs, endMs: startMs + 60_000, data: [datumOf([value])] };
 }
 
 const recently = (): number => Math.floor(Date.now() / 60_000) * 60_000 - 3_600_000;
@@ -94,8 +105,8 @@ describe('a spool', () => {
     assert.equal(code, 0, 'it is not lost');
     assert.match(stderr, /warn ended windowsSent=0 windowsSpooled=1 windowsLost=0/);
     const [text = ''] = segments();
-    const { publication, windows } = parseSegment(text);
-    assert.equal(publication?.namespace, 'Spool');
+    const { head, windows } = parseSegment(text);
+    assert.deepEqual([head?.output, head?.publication.namespace], [OUTPUT, 'Spool']);
     assert.equal(windows.length, 1);
     cloudwatch.calm();
     assert.equal((await once()).code, 0);
@@ -118,8 +129,8 @@ describe('a spool', () => {
   });
 
   test('what another service left goes out under its own dimensions', async () => {
-    const window = { startMs: recently(), data: [datumOf([42.5])] };
-    leave('abc-1', headLine(OWN) + windowLine(1, window));
+    const window = windowOf(recently(), 42.5);
+    leave('abc-1', headLine(OUTPUT, OWN) + windowLine(1, window));
     assert.equal((await once()).code, 0);
     const datum = cloudwatch.accepted
       .flatMap(({ data }) => data)
@@ -130,15 +141,15 @@ describe('a spool', () => {
   });
 
   test('of another namespace, or of a damaged head, is left alone', async () => {
-    const window = { startMs: recently(), data: [datumOf([42.5])] };
-    leave('abc-1', headLine({ ...OWN, namespace: 'Other' }) + windowLine(1, window));
-    leave('def-1', `x${headLine(OWN)}${windowLine(1, window)}`);
+    const window = windowOf(recently(), 42.5);
+    leave('abc-1', headLine(OUTPUT, { ...OWN, namespace: 'Other' }) + windowLine(1, window));
+    leave('def-1', `x${headLine(OUTPUT, OWN)}${windowLine(1, window)}`);
     const before = segments();
     const { stderr } = await once('--log-level', 'info');
     const said = /^.*warn a segment of the spool is left alone name=(.*) reason="(.*)"$/gm;
     assert.deepEqual([...stderr.matchAll(said)].map(([, ...fields]) => fields).sort(), [
-      ['cma-left-abc-1.spool', 'it is of another namespace'],
-      ['cma-left-def-1.spool', 'its head is damaged'],
+      [released('abc-1'), 'it is of another namespace'],
+      [released('def-1'), 'its head is damaged'],
     ]);
     assert.deepEqual(segments(), before);
   });
@@ -146,10 +157,9 @@ describe('a spool', () => {
   test('a torn tail costs the torn window alone', async () => {
     const startMs = recently();
     const lines = [1, 2].map((number) => {
-      const data = [datumOf([number])];
-      return windowLine(number, { startMs: startMs + number * 60_000, data });
+      return windowLine(number, windowOf(startMs + number * 60_000, number));
     });
-    leave('abc-1', headLine(OWN) + lines.join('').slice(0, -4));
+    leave('abc-1', headLine(OUTPUT, OWN) + lines.join('').slice(0, -4));
     assert.equal((await once()).code, 0);
     assert.deepEqual([values().includes(1), values().includes(2)], [true, false]);
     assert.deepEqual(readdirSync(folder), []);
@@ -157,7 +167,7 @@ describe('a spool', () => {
 
   test('what is too old for CloudWatch is dropped, and counted', async () => {
     const startMs = Date.now() - 14 * 86_400_000;
-    leave('abc-1', headLine(OWN) + windowLine(1, { startMs, data: [datumOf([42.5])] }));
+    leave('abc-1', headLine(OUTPUT, OWN) + windowLine(1, windowOf(startMs, 42.5)));
     const { stderr } = await once();
     assert.match(stderr, /warn windows are lost windows=1 why="too old"/);
     assert.ok(!values().includes(42.5));
@@ -165,8 +175,13 @@ describe('a spool', () => {
   });
 
   test('other files in the folder are not touched', async () => {
-    leave('abc-1', headLine(OWN));
-    const names = ['notes.txt', 'cma-zzz-1.spool', 'cma-left-abc-1.spool.bak'];
+    leave('abc-1', headLine(OUTPUT, OWN));
+    const names = [
+      'notes.txt',
+      'cma-zzz-1.spool',
+      'cma-left-abc-1.spool',
+      `${released('abc-1')}.bak`,
+    ];
     for (const name of names) writeFileSync(join(folder, name), 'mine');
     await once();
     assert.deepEqual(readdirSync(folder).sort(), names.sort());
@@ -226,14 +241,14 @@ describe('a spool', () => {
 
   test('what is no file in the place of one is left alone, and keeps nobody', async () => {
     mkdirSync(folder, { recursive: true });
-    const { status } = spawnSync('mkfifo', [join(folder, 'cma-left-abc-1.spool')]);
+    const { status } = spawnSync('mkfifo', [join(folder, released('abc-1'))]);
     assert.equal(status, 0);
-    mkdirSync(join(folder, 'cma-left-def-1.spool'));
+    mkdirSync(join(folder, released('def-1')));
     const { code, stderr } = await once('--log-level', 'info');
     assert.equal(code, 0);
     const said = /^.*warn a segment of the spool is left alone name=(.*) reason="(.*)"$/gm;
     const names = [...stderr.matchAll(said)].map(([, name]) => name);
-    assert.deepEqual(names.sort(), ['cma-left-abc-1.spool', 'cma-left-def-1.spool']);
+    assert.deepEqual(names.sort(), [released('abc-1'), released('def-1')]);
   });
 
   test('a folder that cannot be is said once, and windows wait in memory', async () => {

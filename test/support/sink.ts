@@ -1,9 +1,12 @@
 import type { Destination } from '../../src/aws/aws.ts';
 import { type Clock, systemClock } from '../../src/clock.ts';
+import type { Form } from '../../src/cloudwatch/form.ts';
 import { createPost } from '../../src/cloudwatch/post.ts';
-import { type CloudwatchOptions, CloudwatchSink } from '../../src/delivery/sender.ts';
+import { Sender, type SenderOptions } from '../../src/delivery/sender.ts';
+import type { Post } from '../../src/delivery/service.ts';
 import { createLog } from '../../src/log.ts';
 import type { ClosedWindow, Datum } from '../../src/metrics/aggregate.ts';
+import { cloudwatchService } from '../../src/sinks/cloudwatch.ts';
 import { destinationAt } from './aws/destination.ts';
 import { said } from './said.ts';
 
@@ -15,13 +18,18 @@ export const PUBLICATION = {
 } as const;
 
 export interface SinkRig {
-  readonly sink: CloudwatchSink;
+  readonly sink: Sender<Form>;
   /** Lines without their time. */
   readonly logged: string[];
 }
 
+/** What may be another way than in {@link sinkTo}. */
+export interface Over extends Partial<SenderOptions<Form>> {
+  readonly post?: Post<Form>;
+}
+
 /** A sink that posts to a URL; all waits are drawn as none, unless `random` says otherwise. */
-export function sinkTo(url: string, over: Partial<CloudwatchOptions> = {}): SinkRig {
+export function sinkTo(url: string, { post, ...over }: Over = {}): SinkRig {
   const clock: Clock = over.clock ?? systemClock();
   const logged: string[] = [];
   const log = createLog({
@@ -30,17 +38,16 @@ export function sinkTo(url: string, over: Partial<CloudwatchOptions> = {}): Sink
     clock,
     write: (line) => logged.push(said(line).replace(/^\S+ /, '')),
   });
-  const place = destinationAt(url);
-  const locate = (): Promise<Destination> => Promise.resolve(place);
-  const sink = new CloudwatchSink({
+  const destination = destinationAt(url);
+  const locate = (): Promise<Destination> => Promise.resolve(destination);
+  const sink = new Sender({
     publication: PUBLICATION,
     resolve: (dimensions) => Promise.resolve(dimensions),
     prepare: () => Promise.resolve({ endpoint: url }),
-    post: createPost({ locate, clock, userAgent: 'test/1' }),
+    service: cloudwatchService(post ?? createPost({ locate, clock, userAgent: 'test/1' })),
     periodMs: MINUTE,
     jitterMs: 0,
     bufferBytes: 4 * 1024 * 1024,
-    openSpool: undefined,
     health: () => undefined,
     remedyFor: () => undefined,
     clock,

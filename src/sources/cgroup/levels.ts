@@ -1,3 +1,4 @@
+import { NoDataError } from '../../errors.ts';
 import { grownBy, keyedNumber } from '../../kernel/bytes.ts';
 import { parseByteLimit, parseCfsQuota, parseCpuMax } from '../../kernel/limits.ts';
 import { readKeyed, readLowDigits, readNumber } from '../files.ts';
@@ -166,7 +167,14 @@ export class MemoryLevel {
   readUsed(): number {
     const bytes = readNumber(this.#fs, this.#current);
     if (this.#mode === 'usage' || this.lacksStat) return bytes;
-    const end = this.#readStat();
+    let end: number;
+    try {
+      end = this.#stat.head(MEMORY_STAT_BYTES);
+    } catch (error) {
+      if (!(error instanceof NoDataError)) throw error;
+      this.lacksStat = true;
+      return bytes;
+    }
     const words = this.#words;
     const less =
       this.#mode === 'workingset' ? this.#first(end, words.inactive) : this.#sum(end, words.cached);

@@ -27,7 +27,6 @@ export function openCgroupSource(
 ): Source {
   let cgroups = resolve();
   let inner = openContainer(fs, cgroups, options);
-  let changesBefore = 0;
   let scopeNumber = 0;
   let checkedMs = Number.NaN;
 
@@ -38,7 +37,6 @@ export function openCgroupSource(
     const opened = optional(() => openContainer(fs, found, options), undefined);
     if (opened === undefined) return;
     cgroups = found;
-    changesBefore += inner.changes + 1;
     scopeNumber += 1;
     inner = opened;
   };
@@ -46,15 +44,13 @@ export function openCgroupSource(
   return {
     describe: () => inner.describe(),
     measure(nowMs: number, figures: Figures) {
+      const before = inner;
       if (Number.isNaN(checkedMs)) checkedMs = nowMs;
       if (nowMs - checkedMs >= RESCAN_MS) follow(nowMs);
-      inner.measure(nowMs, figures);
+      return inner.measure(nowMs, figures) || inner !== before;
     },
     get absent() {
       return inner.absent;
-    },
-    get changes() {
-      return changesBefore + inner.changes;
     },
     get scopeNumber() {
       return scopeNumber;

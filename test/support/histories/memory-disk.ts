@@ -125,8 +125,8 @@ export class MemoryDisk implements Disk {
     return this.#do('neither', () => this.#folder.identity);
   }
 
-  read(name: string): Promise<string> {
-    return this.#do('read', () => this.#file(name).text);
+  read(name: string, most?: number): Promise<string> {
+    return this.#do('read', () => this.#file(name).text.slice(0, most));
   }
 
   create(name: string): Promise<void> {

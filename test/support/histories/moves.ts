@@ -1,11 +1,11 @@
 import fc from 'fast-check';
-import type { Outlook } from '../../../src/cloudwatch/judge.ts';
+import type { Verdict } from '../../../src/delivery/verdict.ts';
 
 /** What may happen to two processes that share a folder and a service. */
 export type Move =
   /** A window closes. */
   | { readonly kind: 'close'; readonly who: number; readonly datums: number }
-  | { readonly kind: 'answer'; readonly who: number; readonly how: Outlook | 'ambiguous' }
+  | { readonly kind: 'answer'; readonly who: number; readonly how: Verdict['kind'] | 'ambiguous' }
   /** Time passes. */
   | { readonly kind: 'pass'; readonly ms: number }
   /** The disk does so many things that it was asked for. */

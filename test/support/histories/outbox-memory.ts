@@ -13,13 +13,13 @@ const METRICS = defaultMetrics('median');
 function fill(outbox: Outbox, windows: number): void {
   for (let minute = 0; minute < windows; minute += 1) {
     const data = METRICS.map(({ name, unit }) => ({ name, unit, values: [Math.random()] }));
-    outbox.push({ startMs: minute, data }, 0, minute);
+    outbox.push({ startMs: minute, endMs: minute + 1, data }, 0, minute);
   }
 }
 
 function empty(outbox: Outbox): void {
   while (outbox.windows > 0) {
-    for (const piece of outbox.batch(1000)) outbox.settle(piece, new Set(piece.indexes), true);
+    for (const window of outbox.batch(1000)) outbox.settle(window, new Set(window.indexes), true);
   }
 }
 

@@ -1,5 +1,6 @@
-import type { Adopted, Gone, Outbox, Piece } from '../../../src/delivery/outbox.ts';
+import type { Outbox } from '../../../src/delivery/outbox.ts';
 import type { WaitingDatum, WaitingWindow } from '../../../src/delivery/packing.ts';
+import type { Adopted, PendingWindow, Removed } from '../../../src/delivery/store.ts';
 import { seededRandom } from './chance.ts';
 
 /** A window in few words, so that a failing one is shown small. */
@@ -33,7 +34,8 @@ export function windowOf({ datums, mostValues, seed }: Shape): WaitingWindow {
     const figure = { name: `M${upTo(30)}`, unit: UNITS[upTo(4)] ?? 'None', values };
     return random() < 0.5 ? figure : { ...figure, counts: values.map(() => 1 + upTo(1e6)) };
   });
-  return { startMs: upTo(1e12), data };
+  const startMs = upTo(1e12);
+  return { startMs, endMs: startMs + upTo(1e8), data };
 }
 
 /** A percentage, a small whole number, or any bits that are a number. */
@@ -54,7 +56,7 @@ export function bytesOf({ data }: WaitingWindow): number {
 }
 
 /** All that waits, from the oldest on. */
-export function waitingIn(outbox: Outbox): readonly Piece[] {
+export function waitingIn(outbox: Outbox): readonly PendingWindow[] {
   const [newest, ...older] = outbox.batch(Number.POSITIVE_INFINITY);
   return newest === undefined ? [] : [...older, newest];
 }
@@ -71,8 +73,8 @@ export interface Waiting extends Adopted {
   readonly groupMs?: number;
 }
 
-/** What a piece says of its window. */
-export type Said = Omit<Piece, 'entry'>;
+/** What a window says of its window. */
+export type Said = Omit<PendingWindow, 'entry'>;
 
 /** The plainest list of windows that does what an outbox should. It does not know when there is no room. */
 export class Model {
@@ -94,8 +96,8 @@ export class Model {
   }
 
   /** @returns the window's id */
-  push(window: WaitingWindow, label: number, bornMs: number): number {
-    const where = { segment: 0, record: 0, label, bornMs };
+  push(window: WaitingWindow, publicationId: number, bornMs: number): number {
+    const where = { segment: 0, record: 0, publicationId, bornMs };
     this.#waiting = [...this.#waiting, this.#entered({ ...window, ...where })];
     return this.#ids;
   }
@@ -124,33 +126,33 @@ export class Model {
   /** Newest first, then from the oldest on. */
   batch(maxDatums: number): readonly Said[] {
     const newest = this.#waiting.at(-1);
-    const pieces: Said[] = [];
+    const windows: Said[] = [];
     let room = maxDatums;
     for (const window of newest === undefined ? [] : [newest, ...this.#waiting.slice(0, -1)]) {
       if (room === 0) break;
-      pieces.push(saidOf(window, room));
+      windows.push(saidOf(window, room));
       room -= Math.min(room, window.open.length);
     }
-    return pieces;
+    return windows;
   }
 
-  unkept(): readonly Said[] {
+  unspooled(): readonly Said[] {
     return this.#waiting.filter(({ segment }) => segment === 0).map((window) => saidOf(window));
   }
 
-  left(id: number): Said | undefined {
+  remaining(id: number): Said | undefined {
     const window = this.#of(id);
     return window && saidOf(window);
   }
 
-  keep(id: number, segment: number, record: number): boolean {
+  markSpooled(id: number, segment: number, record: number): boolean {
     const window = this.#of(id);
     if (window === undefined) return false;
     Object.assign(window, { segment, record });
     return true;
   }
 
-  settle(id: number, indexes: ReadonlySet<number>, isDelivered: boolean): Gone | undefined {
+  settle(id: number, indexes: ReadonlySet<number>, isDelivered: boolean): Removed | undefined {
     const window = this.#of(id);
     if (window === undefined) return undefined;
     const open = window.open.filter((index) => !indexes.has(index));
@@ -159,16 +161,16 @@ export class Model {
     return this.#drop(({ open }) => open.length === 0)[0];
   }
 
-  expire(beforeMs: number): readonly Gone[] {
+  expire(beforeMs: number): readonly Removed[] {
     return this.#drop(({ bornMs }) => bornMs < beforeMs);
   }
 
-  release(number: number): readonly Gone[] {
+  release(number: number): readonly Removed[] {
     return this.#drop(({ segment }) => segment === number);
   }
 
   /** Drops so many of the oldest. */
-  dropOldest(count: number): readonly Gone[] {
+  dropOldest(count: number): readonly Removed[] {
     const oldest = new Set(this.#waiting.slice(0, count));
     return this.#drop((window) => oldest.has(window));
   }
@@ -182,7 +184,7 @@ export class Model {
     return this.#waiting.find((window) => window.id === id);
   }
 
-  #drop(which: (window: Waiting) => boolean): readonly Gone[] {
+  #drop(which: (window: Waiting) => boolean): readonly Removed[] {
     const gone = this.#waiting.filter(which);
     this.#waiting = this.#waiting.filter((window) => !gone.includes(window));
     return gone.map(({ id, segment, record, isDelivered }) => ({
@@ -195,8 +197,8 @@ export class Model {
 }
 
 function saidOf(window: Waiting, maxDatums: number = Number.POSITIVE_INFINITY): Said {
-  const { id, startMs, label, segment, record, data } = window;
+  const { id, startMs, endMs, publicationId, segment, record, data } = window;
   const indexes = window.open.slice(0, maxDatums);
   const left = data.filter((_, index) => indexes.includes(index));
-  return { id, startMs, label, segment, record, data: left, indexes };
+  return { id, startMs, endMs, publicationId, segment, record, data: left, indexes };
 }

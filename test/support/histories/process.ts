@@ -1,7 +1,9 @@
 import type { Clock } from '../../../src/clock.ts';
-import type { Outlook, Verdict } from '../../../src/cloudwatch/judge.ts';
-import { CloudwatchSink } from '../../../src/delivery/sender.ts';
+import type { Form } from '../../../src/cloudwatch/form.ts';
+import { Sender } from '../../../src/delivery/sender.ts';
+import type { Verdict } from '../../../src/delivery/verdict.ts';
 import { createLog } from '../../../src/log.ts';
+import { cloudwatchService } from '../../../src/sinks/cloudwatch.ts';
 import { Spool } from '../../../src/spool/spool.ts';
 import type { DrivenClock } from '../clock.ts';
 import { datumOf, PUBLICATION } from '../sink.ts';
@@ -30,7 +32,7 @@ export interface Limits {
 
 /** One agent's sink with its spool, until it is killed. */
 export class Process {
-  readonly sink: CloudwatchSink;
+  readonly sink: Sender<Form>;
   readonly owner: string;
   readonly #folder: MemoryFolder;
   readonly #disk: MemoryDisk;
@@ -73,33 +75,37 @@ export class Process {
     });
     const digits = (): string => Math.floor(random() * 2 ** 32).toString(16);
     this.owner = digits() + digits();
-    this.sink = new CloudwatchSink({
+    this.sink = new Sender({
       publication: PUBLICATION,
       resolve: (dimensions) => Promise.resolve(dimensions),
       prepare: () => Promise.resolve({}),
-      post: ({ body }, timeoutMs) =>
-        new Promise((resolve) => {
-          const { isSure } = this;
-          const isUnheard = !isSure && (folder.isFailing || folder.isBusy(this.#disk));
-          const lines = this.logged.length;
-          const flight = { keys: keysIn(body), lines, isSure, isUnheard, resolve };
-          this.flight = flight;
-          mortal.after(timeoutMs, () => {
-            if (this.flight === flight) this.answer('retry');
-          });
-        }),
+      service: cloudwatchService(
+        ({ body }, timeoutMs) =>
+          new Promise((resolve) => {
+            const { isSure } = this;
+            const isUnheard = !isSure && (folder.isFailing || folder.isBusy(this.#disk));
+            const lines = this.logged.length;
+            const flight = { keys: keysIn(body(0)), lines, isSure, isUnheard, resolve };
+            this.flight = flight;
+            mortal.after(timeoutMs, () => {
+              if (this.flight === flight) this.answer('retry');
+            });
+          }),
+      ),
       periodMs: PERIOD,
       jitterMs: 15_000,
       bufferBytes: limits.bufferBytes,
-      openSpool: (mirrored) =>
+      openStore: (pending, adopt) =>
         new Spool({
           disk: this.#disk,
           limitBytes: limits.spoolBytes,
           owner: this.owner,
+          output: 'cloudwatch',
           namespace: PUBLICATION.namespace,
           clock: mortal,
           log,
-          mirrored,
+          pending,
+          adopt,
         }),
       health: () => undefined,
       remedyFor: () => undefined,
@@ -118,11 +124,11 @@ export class Process {
     this.sink.accept({ startMs, endMs: startMs + PERIOD, samples: 1, data });
   }
 
-  answer(outlook: Outlook): void {
+  answer(kind: Verdict['kind']): void {
     const { flight } = this;
     this.flight = undefined;
-    const nothing = { code: outlook, message: '', requestId: '', members: [], waitMs: 0 };
-    flight?.resolve({ ...nothing, outlook });
+    const nothing = { code: kind, message: '', requestId: '', members: [], waitMs: 0 };
+    flight?.resolve({ ...nothing, kind });
   }
 
   get isPaused(): boolean {

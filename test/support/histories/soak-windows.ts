@@ -11,11 +11,12 @@ import { Agent } from '../../../src/agent.ts';
 import type { Destination } from '../../../src/aws/aws.ts';
 import { createSkew } from '../../../src/aws/skew.ts';
 import { createPost } from '../../../src/cloudwatch/post.ts';
-import { CloudwatchSink } from '../../../src/delivery/sender.ts';
-import type { Mirrored } from '../../../src/delivery/store.ts';
+import { Sender } from '../../../src/delivery/sender.ts';
+import type { Adopt, PendingWindows } from '../../../src/delivery/store.ts';
 import { createLog } from '../../../src/log.ts';
 import { defaultMetrics } from '../../../src/metrics/catalog.ts';
 import { createHttpClient, type HttpAnswer } from '../../../src/net/http.ts';
+import { cloudwatchService } from '../../../src/sinks/cloudwatch.ts';
 import { openHost } from '../../../src/sources/rootfs.ts';
 import { selectSource } from '../../../src/sources/select.ts';
 import { openDisk } from '../../../src/spool/disk.ts';
@@ -55,7 +56,7 @@ function inPlace(): Promise<HttpAnswer> {
   return Promise.resolve({ status: isGood ? 200 : 503, headers, body: isGood ? ANSWER : '' });
 }
 
-function openSpool(mirrored: Mirrored): Spool {
+function openSpool(pending: PendingWindows, adopt: Adopt): Spool {
   const disk = new Proxy(openDisk(folder), {
     get: (real, name) => {
       const method = Reflect.get(real, name);
@@ -65,7 +66,18 @@ function openSpool(mirrored: Mirrored): Spool {
   });
   const limitBytes = 64 * 1024 * 1024;
   const namespace = 'Soak';
-  return new Spool({ disk, limitBytes, owner: 'abc', namespace, clock, log, mirrored });
+  const output = 'cloudwatch';
+  return new Spool({
+    disk,
+    limitBytes,
+    owner: 'abc',
+    output,
+    namespace,
+    clock,
+    log,
+    pending,
+    adopt,
+  });
 }
 
 /** As an idle process does between two windows: what was promised is done. */
@@ -111,15 +123,17 @@ const { source } = await selectSource({
   warn: () => undefined,
 });
 const dimensions = [{ Name: 'ServiceName', Value: 'soak' }];
-const sink = new CloudwatchSink({
+const sink = new Sender({
   publication: { namespace: 'Soak', dimensions, highResolution: true },
   resolve: (given) => Promise.resolve(given),
   prepare: () => Promise.resolve({}),
-  post: createPost({ locate: () => Promise.resolve(place), clock, userAgent: 'soak/1' }),
+  service: cloudwatchService(
+    createPost({ locate: () => Promise.resolve(place), clock, userAgent: 'soak/1' }),
+  ),
   periodMs: SECOND,
   jitterMs: SECOND / 4,
   bufferBytes: 4 * 1024 * 1024,
-  openSpool: folder === '' ? undefined : openSpool,
+  openStore: folder === '' ? undefined : openSpool,
   health: (series, value) => agent.note(series, value),
   remedyFor: () => undefined,
   clock,

@@ -1,6 +1,6 @@
 // Over 200 lines: what a move does, and what it excuses, are to be read together.
 import assert from 'node:assert/strict';
-import type { Outlook } from '../../../src/cloudwatch/judge.ts';
+import type { Verdict } from '../../../src/delivery/verdict.ts';
 import { parseName } from '../../../src/spool/names.ts';
 import { BEAT_MS } from '../../../src/spool/owners.ts';
 import { parseSegment } from '../../../src/spool/record.ts';
@@ -168,7 +168,7 @@ export class World {
     return process;
   }
 
-  #answer(who: number, how: Outlook | 'ambiguous'): void {
+  #answer(who: number, how: Verdict['kind'] | 'ambiguous'): void {
     const process = this.#processes[who];
     const { flight } = process ?? {};
     if (flight === undefined || process?.isPaused === true) return;

@@ -1,6 +1,7 @@
-import type { Outlook, Verdict } from '../../../src/cloudwatch/judge.ts';
+import { LIMITS } from '../../../src/cloudwatch/limits.ts';
 import { Delivery } from '../../../src/delivery/delivery.ts';
 import { Outbox } from '../../../src/delivery/outbox.ts';
+import type { Verdict } from '../../../src/delivery/verdict.ts';
 
 /** A fleet that was started by one scale-out, and one service for all of it. Virtual time. */
 export interface FleetOptions {
@@ -112,7 +113,7 @@ class Service {
     this.#quota = quota;
   }
 
-  answer(nowMs: number): Outlook {
+  answer(nowMs: number): Verdict['kind'] {
     const second = Math.floor(nowMs / SECOND);
     const seen = this.#seconds[second] ?? { requests: 0, throttled: 0 };
     this.#seconds[second] = seen;
@@ -158,6 +159,7 @@ export function simulateFleet(options: FleetOptions): FleetReport {
     const outbox = new Outbox(BUFFER_BYTES);
     const delivery = new Delivery({
       ...options,
+      limits: LIMITS,
       outbox,
       bookkeeper: {
         delivered: () => {
@@ -181,10 +183,10 @@ export function simulateFleet(options: FleetOptions): FleetReport {
         const [least, most] = ROUND_TRIP_MS;
         const tookMs = service.isDown ? REFUSED_MS : least + random() * (most - least);
         timeline.at(timeline.nowMs + tookMs / 2, () => {
-          const verdict: Verdict = { ...NOTHING, outlook: service.answer(timeline.nowMs) };
+          const verdict: Verdict = { ...NOTHING, kind: service.answer(timeline.nowMs) };
           timeline.at(timeline.nowMs + tookMs / 2, () => {
             isBusy = false;
-            if (isOld && verdict.outlook === 'accepted') drainedMs = timeline.nowMs;
+            if (isOld && verdict.kind === 'accepted') drainedMs = timeline.nowMs;
             delivery.answered(verdict, timeline.nowMs);
             look();
           });
@@ -201,7 +203,7 @@ export function simulateFleet(options: FleetOptions): FleetReport {
       const lateMs = random() * TICK_MS;
       timeline.at(boundaryMs + lateMs, () => {
         counts.closed += 1;
-        const window = { startMs: boundaryMs - periodMs, data: DATA };
+        const window = { startMs: boundaryMs - periodMs, endMs: boundaryMs, data: DATA };
         delivery.accept(window, 0, timeline.nowMs, lateMs);
         look();
         if (boundaryMs + periodMs <= endMs - periodMs) close(boundaryMs + periodMs);
