@@ -115,11 +115,7 @@ export async function compose(config: Config, world: World, by?: Watching): Prom
 }
 
 /** What is chosen for the scope; what no scope has is loaded where it is wanted. */
-async function openSource(
-  config: Config,
-  world: World,
-  by: Watching | undefined,
-): Promise<Source> {
+async function openSource(config: Config, world: World, by: Watching | undefined): Promise<Source> {
   const fs = openRootFs(config.root);
   const plain = selectOptions(config, world, fs);
   const wanted = new Set([...plain.wanted, ...(by?.series ?? [])]);
@@ -129,19 +125,26 @@ async function openSource(
     scope: config.scope === 'auto' ? (by?.scope ?? 'auto') : config.scope,
     isBesideJob: by?.isBesideJob === true,
   });
-  if (!EXTRA.some((series) => wanted.has(series))) return source;
-  const { openExtra, withExtra } = await import('./sources/extra.ts');
+  if (by === undefined && !EXTRA.some((series) => wanted.has(series))) return source;
+  const { openExtra, withExtra, hushed } = await import('./sources/extra.ts');
   const { PATH = '', LD_LIBRARY_PATH } = world.environment;
   const environment = { PATH, ...(LD_LIBRARY_PATH === undefined ? {} : { LD_LIBRARY_PATH }) };
   const { clock, log } = world;
   const info = (message: string): void => log.info(message);
   const gpu = { clock, intervalMs: config.intervalMs, environment, info };
-  return withExtra(source, openExtra(fs, wanted, gpu));
+  return hushed(withExtra(source, openExtra(fs, wanted, gpu)), plain.wanted);
 }
 
 /** Figures that are the same in every scope. */
 const EXTRA: readonly Series[] = [
-  ...(['networkReceive', 'networkTransmit', 'blockRead', 'blockWrite', 'gpu', 'gpuMemory'] as const),
+  ...([
+    'networkReceive',
+    'networkTransmit',
+    'blockRead',
+    'blockWrite',
+    'gpu',
+    'gpuMemory',
+  ] as const),
 ];
 
 /** What `--explain` prints: every source that could be, what it read, and the figures. */

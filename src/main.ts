@@ -8,10 +8,10 @@ import { type Command, type Config, parseCommand } from './config/config.ts';
 import { helpLines, unknownVariables } from './config/flags.ts';
 import { FLAGS } from './config/table.ts';
 import { ConfigError, codeOf, reasonOf } from './errors.ts';
-import { isAboutUs, type Split, splitCommand } from './run/split.ts';
+import { createLog, type Log } from './log.ts';
 import type { Place } from './run/beside.ts';
 import { usualStopMs } from './run/deadline.ts';
-import { createLog, type Log } from './log.ts';
+import { isAboutUs, type Split, splitCommand } from './run/split.ts';
 import { type Lines, linesTo } from './sinks/lines.ts';
 import { VERSION } from './version.ts';
 
@@ -44,7 +44,10 @@ const threads = { held: 0 };
 let lines: Lines | undefined;
 /** Opened at the first line: a stream on a pipe changes it for a job that shares it. */
 const stderr: Lines = {
-  write: (line) => (lines ??= linesTo(process.stderr, clock)).write(line),
+  write(line) {
+    lines ??= linesTo(process.stderr, clock);
+    return lines.write(line);
+  },
   drained: async (deadlineMs) => lines?.drained(deadlineMs),
 };
 

@@ -32,6 +32,7 @@ export interface RunFacts extends Totals {
   readonly scope: string;
   readonly tallied: Tallied | undefined;
   readonly kernelPeak: { readonly value: number; readonly atMs: number };
+  readonly swapPeakBytes: number;
   /** The level whose limit was reached. */
   readonly oomLevel: { readonly folder: string; readonly limitBytes: number } | undefined;
   /** At the highest reading of held memory. */

@@ -39,7 +39,7 @@ export function receiptOf(facts: RunFacts): Receipt {
     memoryWorkingSetPeakAt: timeOf(tallied?.workingSetPeak.atMs),
     memoryKernelPeakBytes: rounded(facts.kernelPeak.value, 0),
     memoryKernelPeakAt: timeOf(facts.kernelPeak.atMs),
-    swapPeakPercent: rounded(tallied?.swapPeakPercent, 2),
+    swapPeakBytes: rounded(facts.swapPeakBytes, 0),
     oomKills: rounded(facts.oomKills, 0),
     blockReadBytes: rounded(facts.blockRead, 0),
     blockWriteBytes: rounded(facts.blockWritten, 0),

@@ -2,13 +2,14 @@ import type { Clock } from '../clock.ts';
 import type { Figures } from '../metrics/figures.ts';
 import type { Totals } from './facts.ts';
 import { Folds } from './folds.ts';
-import { Tally, type Tallied } from './tally.ts';
+import { type Tallied, Tally } from './tally.ts';
 
 /** What a run is watched by, beside its samples. Nothing of it throws. */
 export interface Watched {
   readonly read: () => Totals;
   /** The kernel's own peak of memory. */
   readonly peakBytes: () => number;
+  readonly swapBytes: () => number;
   /** The largest processes, until time is over. */
   readonly largest: (isTimeOver: () => boolean) => readonly LargeProcess[];
 }
@@ -33,6 +34,7 @@ export class Recorder {
   #largest: readonly LargeProcess[] = [];
   #largestMs = Number.NEGATIVE_INFINITY;
   #peak = { value: Number.NaN, atMs: Number.NaN };
+  #swapPeak = Number.NaN;
   #peakMs = Number.NEGATIVE_INFINITY;
 
   /** @param startMs wall-clock milliseconds of the run's beginning */
@@ -61,6 +63,7 @@ export class Recorder {
     readonly totals: Totals;
     readonly largest: readonly LargeProcess[];
     readonly kernelPeak: { readonly value: number; readonly atMs: number };
+    readonly swapPeakBytes: number;
   } {
     this.#lookAtPeak(this.#clock.monoMs(), this.#clock.wallMs());
     const [first, last] = [this.#first, this.#watched.read()];
@@ -78,11 +81,14 @@ export class Recorder {
       },
       largest: this.#largest,
       kernelPeak: this.#peak,
+      swapPeakBytes: this.#swapPeak,
     };
   }
 
   #lookAtPeak(nowMs: number, wallMs: number): void {
     this.#peakMs = nowMs;
+    const swap = this.#watched.swapBytes();
+    if (swap > (this.#swapPeak || 0) || Number.isNaN(this.#swapPeak)) this.#swapPeak = swap;
     const value = this.#watched.peakBytes();
     if (!Number.isNaN(value) && value !== this.#peak.value) this.#peak = { value, atMs: wallMs };
   }

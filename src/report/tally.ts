@@ -1,7 +1,7 @@
 import { type Figures, PLACES } from '../metrics/figures.ts';
 import { Histogram } from './histogram.ts';
 
-const { cpuCores: CORES, cpu: CPU, memoryUsed: USED, memoryHeld: HELD, swap: SWAP } = PLACES;
+const { cpuCores: CORES, cpu: CPU, memoryUsed: USED, memoryHeld: HELD } = PLACES;
 const { memoryLimit: LIMIT, gpuMost: GPU, gpuMemory: GPU_MEMORY, oomKills: KILLS } = PLACES;
 
 /** The highest value, and when; NaN for none. */
@@ -22,7 +22,6 @@ export interface Tallied {
   readonly heldPeak: Peak;
   readonly workingSetPeak: Peak;
   readonly memoryLimitBytes: number;
-  readonly swapPeakPercent: number;
   readonly gpuMostPercent: number;
   readonly gpuMemoryMostPercent: number;
   readonly oomKills: number;
@@ -51,7 +50,6 @@ export class Tally {
   readonly #coresPeak = new Highest();
   readonly #heldPeak = new Highest();
   readonly #usedPeak = new Highest();
-  readonly #swap = new Highest();
   readonly #gpu = new Highest();
   readonly #gpuMemory = new Highest();
   #samples = 0;
@@ -67,7 +65,6 @@ export class Tally {
     this.#cores.add(cores);
     this.#coresPeak.take(cores, wallMs);
     this.#usedPeak.take(at(USED), wallMs);
-    this.#swap.take(at(SWAP), wallMs);
     this.#gpu.take(at(GPU), wallMs);
     this.#gpuMemory.take(at(GPU_MEMORY), wallMs);
     const percent = at(CPU);
@@ -88,7 +85,6 @@ export class Tally {
       heldPeak: { value: this.#heldPeak.value, atMs: this.#heldPeak.atMs },
       workingSetPeak: { value: this.#usedPeak.value, atMs: this.#usedPeak.atMs },
       memoryLimitBytes: this.#limitBytes,
-      swapPeakPercent: this.#swap.value,
       gpuMostPercent: this.#gpu.value,
       gpuMemoryMostPercent: this.#gpuMemory.value,
       oomKills: this.#oomKills,

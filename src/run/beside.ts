@@ -1,6 +1,7 @@
 // Wires what only a run has: the receipt, the report, and their ways out.
-import { type World, compose, openAws, userAgent } from '../compose.ts';
+
 import type { Agent } from '../agent.ts';
+import { compose, openAws, userAgent, type World } from '../compose.ts';
 import type { Config } from '../config/config.ts';
 import { reasonOf } from '../errors.ts';
 import type { Series } from '../metrics/figures.ts';
@@ -34,7 +35,7 @@ export interface Place {
 /** What the receipt and the report are made of. */
 const SERIES: readonly Series[] = [
   ...(['cpu', 'cpuCores', 'cpuThrottled', 'memory', 'memoryUsed', 'memoryLimit'] as const),
-  ...(['memoryHeld', 'oomKills', 'swap'] as const),
+  ...(['memoryHeld', 'oomKills'] as const),
 ];
 const GPU_SERIES: readonly Series[] = ['gpu', 'gpuMemory'];
 /** The driver's device, which the NVIDIA runtime gives to containers with a GPU. */
@@ -75,6 +76,7 @@ export function factsAlone(
     scope: '',
     tallied: undefined,
     kernelPeak: { value: Number.NaN, atMs: Number.NaN },
+    swapPeakBytes: Number.NaN,
     oomLevel: undefined,
     largest: [],
     windowsSent: 0,
@@ -114,6 +116,7 @@ export async function openBeside(config: Config, world: World, place: Place): Pr
     {
       read: () => account.read(),
       peakBytes: () => (isContained ? account.peakBytes() : Number.NaN),
+      swapBytes: () => (isContained ? account.swapBytes() : Number.NaN),
       largest: (isTimeOver) => (isContained ? account.largest(world.pid, isTimeOver) : []),
     },
     world.clock,
@@ -176,7 +179,7 @@ export class Watch implements Beside {
 
   async finish(end: RunEnd, deadlineMs: number): Promise<void> {
     const alone = this.#alone(end);
-    this.#agent.note('jobDuration', end.durationMs / 1000);
+    this.#agent.note('jobDuration', Math.round(end.durationMs) / 1000);
     this.#agent.note('jobFailures', failuresOf(alone));
     await this.#conclude(end, deadlineMs);
   }
@@ -185,11 +188,12 @@ export class Watch implements Beside {
   async #conclude(end: RunEnd | undefined, deadlineMs: number): ReturnType<Agent['stop']> {
     const { clock } = this.#world;
     const { report, receipt } = this.#config;
-    // Counters and limits are read before anything waits: the container may be gone in a moment.
-    const facts = this.#facts(end);
     const leftMs = Math.max(0, deadlineMs - RECEIPT_MS - clock.monoMs());
     const forReportMs = report === undefined ? 0 : leftMs * REPORT_PART;
-    const outcome = await this.#agent.stop(deadlineMs - RECEIPT_MS - forReportMs);
+    // The last sample is taken at once; counters are read before anything waits.
+    const stopping = this.#agent.stop(deadlineMs - RECEIPT_MS - forReportMs);
+    const facts = this.#facts(end);
+    const outcome = await stopping;
     const whole = {
       ...facts,
       windowsSent: outcome.sent,
@@ -208,11 +212,19 @@ export class Watch implements Beside {
   }
 
   #facts(end: RunEnd | undefined): RunFacts {
-    const { tallied, totals, largest, kernelPeak } = this.#recorder.result();
+    const { tallied, totals, largest, kernelPeak, swapPeakBytes } = this.#recorder.result();
     const scope = /scope=(\S+)/.exec(this.#agent.scope)?.[1] ?? '';
     // A machine's counters are not the run's.
     const own = this.#isContained ? totals : NO_TOTALS;
-    const facts = { ...this.#alone(end), ...own, tallied, largest, kernelPeak, scope };
+    const facts = {
+      ...this.#alone(end),
+      ...own,
+      tallied,
+      largest,
+      kernelPeak,
+      swapPeakBytes,
+      scope,
+    };
     const known = Number.isNaN(facts.oomKills) ? { ...facts, oomKills: tallied.oomKills } : facts;
     return isOomKilled(known) || known.oomKills > 0
       ? { ...known, oomLevel: this.#oomLevel() }

@@ -81,6 +81,19 @@ export class Account {
     return /^\d+$/.test(text) ? Number(text) : Number.NaN;
   }
 
+  /** Swap in use; NaN where it is not counted. */
+  swapBytes(): number {
+    const { memory } = this.#cgroups;
+    const number = (name: string): number => {
+      const text = this.#text(memory, name).trim();
+      return /^\d+$/.test(text) ? Number(text) : Number.NaN;
+    };
+    if (!isPath(memory) || memory.version === 2) return number('memory.swap.current');
+    // Version 1 counts both together.
+    const swap = number('memory.memsw.usage_in_bytes') - number('memory.usage_in_bytes');
+    return Math.max(swap, 0);
+  }
+
   /** The limited levels, the container's own first. */
   levels(): readonly MemoryLevelNow[] {
     const { memory } = this.#cgroups;

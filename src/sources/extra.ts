@@ -8,11 +8,7 @@ import type { Source } from './source.ts';
 import { BlockMeter, NetworkMeter } from './traffic.ts';
 
 /** Network, block I/O and GPUs, which are the same in every scope: of where the agent is. */
-export function openExtra(
-  fs: RootFs,
-  wanted: ReadonlySet<Series>,
-  gpuOptions: GpuOptions,
-): Source {
+export function openExtra(fs: RootFs, wanted: ReadonlySet<Series>, gpuOptions: GpuOptions): Source {
   const wants = (...names: readonly Series[]): boolean => names.some((name) => wanted.has(name));
   const gpu = wants('gpu', 'gpuMemory') ? new GpuMeter(gpuOptions) : undefined;
   const meters = {
@@ -27,6 +23,31 @@ export function openExtra(
     meters,
     () => gpu?.close(),
   );
+}
+
+/** What is measured for the receipt alone, by the names of its meters. */
+const QUIET: Readonly<Record<string, readonly Series[]>> = {
+  'held memory': ['memoryHeld', 'memoryHeldShare'],
+  'OOM kills': ['oomKills'],
+  throttling: ['cpuThrottled'],
+  GPU: ['gpu', 'gpuMemory'],
+};
+
+/** A source that does not speak of the absence of what nobody asked for. */
+export function hushed(source: Source, asked: ReadonlySet<Series>): Source {
+  const isQuiet = (name: string): boolean =>
+    QUIET[name]?.every((series) => !asked.has(series)) === true;
+  return {
+    describe: () => source.describe(),
+    measure: source.measure,
+    get absent() {
+      return new Map([...source.absent].filter(([name]) => !isQuiet(name)));
+    },
+    get scopeNumber() {
+      return source.scopeNumber;
+    },
+    close: () => source.close(),
+  };
 }
 
 /** A source, and more figures beside its own. */
