@@ -46,6 +46,8 @@ export class Histogram {
     for (let place = 0; place < this.#counts.length; place += 1) {
       seen += this.#counts[place] ?? 0;
       if (seen < wanted) continue;
+      // The last bucket has no upper end.
+      if (place === this.#counts.length - 1) break;
       const upper = place === 0 ? 0 : this.#least * STEP ** place;
       return Math.min(upper, this.#max);
     }
