@@ -53,7 +53,7 @@ export class Account {
     const cpu = this.#text(this.#cgroups.cpu, 'cpu.stat');
     const block = { read: Number.NaN, written: Number.NaN };
     try {
-      readBlock(this.#fs, blockFileOf(this.#cgroups), block);
+      readBlock(this.#fs, blockFileOf(this.#fs, this.#cgroups), block);
     } catch (error) {
       if (!isAnswer(error)) throw error;
     }
@@ -152,11 +152,14 @@ export class Account {
 }
 
 /** @throws NoDataError where there is no such controller */
-export function blockFileOf({ blkio }: Cgroups): BlockFile {
+export function blockFileOf(fs: RootFs, { blkio }: Cgroups): BlockFile {
   if (!isPath(blkio)) throw new NoDataError(blkio.unresolved);
   const [folder] = blkio.folders;
   if (blkio.version === 2) return { version: 2, path: `${folder}/io.stat` };
-  return { version: 1, path: `${folder}/blkio.throttle.io_service_bytes` };
+  const own = `${folder}/blkio.throttle.io_service_bytes`;
+  // Groups below are in it since Linux 4.16.
+  const recursive = `${own}_recursive`;
+  return { version: 1, path: fs.has(recursive) ? recursive : own };
 }
 
 function keyed(text: string, key: string): number {

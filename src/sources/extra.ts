@@ -14,7 +14,7 @@ export function openExtra(fs: RootFs, wanted: ReadonlySet<Series>, gpuOptions: G
   const meters = {
     network: wants('networkReceive', 'networkTransmit') ? new NetworkMeter(fs) : undefined,
     'block I/O': wants('blockRead', 'blockWrite')
-      ? new BlockMeter(fs, () => blockFileOf(ownCgroups(fs)))
+      ? new BlockMeter(fs, () => blockFileOf(fs, ownCgroups(fs)))
       : undefined,
     GPU: gpu,
   };

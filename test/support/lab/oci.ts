@@ -40,6 +40,8 @@ export interface Container {
   readonly user?: number;
   /** Files of this machine by where the container has them, read-only. */
   readonly files?: Readonly<Record<string, string>>;
+  /** Folders of this machine that the container may write. */
+  readonly writable?: Readonly<Record<string, string>>;
   /** The command inside, which may use the lab's programs. */
   args(inside: Place): readonly string[];
 }
@@ -102,7 +104,7 @@ function configOf(container: Container, bound: Readonly<Record<string, string>>)
     },
     root: { path: 'rootfs', readonly: true },
     hostname: 'lab',
-    mounts: mountsOf(bound),
+    mounts: [...mountsOf(bound), ...Object.entries(container.writable ?? {}).map(writableMount)],
     linux: {
       cgroupsPath: container.cgroup.path,
       resources: resourcesOf(container.limits ?? {}),
@@ -125,6 +127,10 @@ function resourcesOf({ cores, memoryMiB, cpus }: Limits): object {
     },
     memory: memoryMiB === undefined ? {} : { limit: memoryMiB * 2 ** 20 },
   };
+}
+
+function writableMount([destination, source]: readonly [string, string]): object {
+  return { destination, source, type: 'bind', options: ['rbind', 'rw'] };
 }
 
 function mountsOf(bound: Readonly<Record<string, string>>): object[] {
