@@ -183,6 +183,7 @@ function placeOf(command: string, hasJob: boolean, to: Lines): Place {
   return {
     command,
     hasJob,
+    isMain: process.pid === 1 || process.ppid === 1,
     node: process.execPath,
     isTerminal: isatty(STDERR),
     startMs: clock.wallMs(),

@@ -30,10 +30,15 @@ export function parseIoStat(bytes: Buffer, end: number, into: BlockBytes): void 
   into.written = sumBehind(bytes, end, ' wbytes=');
 }
 
-/** The same of version 1. */
+/**
+ * The same of version 1; NaN where no device is listed: since Linux 6.10 none is counted before some group
+ * has a limit for it, and a total of 0 would be no truth.
+ */
 export function parseServiceBytes(bytes: Buffer, end: number, into: BlockBytes): void {
-  into.read = sumBehind(bytes, end, ' Read ');
-  into.written = sumBehind(bytes, end, ' Write ');
+  const at = bytes.indexOf(' Read ', 0, 'latin1');
+  const isCounted = at >= 0 && at < end;
+  into.read = isCounted ? sumBehind(bytes, end, ' Read ') : Number.NaN;
+  into.written = isCounted ? sumBehind(bytes, end, ' Write ') : Number.NaN;
 }
 
 function sumBehind(bytes: Buffer, end: number, key: string): number {

@@ -37,12 +37,15 @@ export class Recorder {
   #swapPeak = Number.NaN;
   #peakMs = Number.NEGATIVE_INFINITY;
 
-  /** @param startMs wall-clock milliseconds of the run's beginning */
-  constructor(watched: Watched, clock: Clock, startMs: number) {
+  /**
+   * @param startMs wall-clock milliseconds of the run's beginning
+   * @param first what counters are known to have begun with, whatever they are now
+   */
+  constructor(watched: Watched, clock: Clock, startMs: number, first: Partial<Totals> = {}) {
     this.#watched = watched;
     this.#clock = clock;
     this.folds = new Folds(startMs);
-    this.#first = watched.read();
+    this.#first = { ...watched.read(), ...first };
   }
 
   readonly add = (figures: Figures, wallMs: number): void => {
@@ -74,8 +77,9 @@ export class Recorder {
         periods: last.periods - first.periods,
         throttled: last.throttled - first.throttled,
         oomKills: last.oomKills - first.oomKills,
-        blockRead: last.blockRead - first.blockRead,
-        blockWritten: last.blockWritten - first.blockWritten,
+        // A device that was not counted yet at the start has been counted from 0.
+        blockRead: last.blockRead - (first.blockRead || 0),
+        blockWritten: last.blockWritten - (first.blockWritten || 0),
         networkReceived: last.networkReceived - first.networkReceived,
         networkTransmitted: last.networkTransmitted - first.networkTransmitted,
       },

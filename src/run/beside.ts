@@ -26,6 +26,8 @@ export interface Place {
   readonly node: string;
   readonly isTerminal: boolean;
   readonly hasJob: boolean;
+  /** We are the container's main process, or its init's child: all that it counts is this run's. */
+  readonly isMain: boolean;
   /** Wall-clock milliseconds. */
   readonly startMs: number;
   /** A line, or several, on stderr. */
@@ -54,6 +56,11 @@ const NO_TOTALS: Totals = {
   blockWritten: Number.NaN,
   networkReceived: Number.NaN,
   networkTransmitted: Number.NaN,
+};
+
+/** What a container counts begins with it; its network may be another's too. */
+const FROM_ZERO: Partial<Totals> = {
+  ...{ cpuSeconds: 0, periods: 0, throttled: 0, oomKills: 0, blockRead: 0, blockWritten: 0 },
 };
 
 /** A run of which only its end is known. */
@@ -121,6 +128,7 @@ export async function openBeside(config: Config, world: World, place: Place): Pr
     },
     world.clock,
     place.startMs,
+    place.isMain && isContained ? FROM_ZERO : {},
   );
   const hasGpu = fs.has(GPU_DEVICE);
   const agent = await compose(config, world, {
@@ -141,6 +149,7 @@ export class Watch implements Beside {
   readonly #recorder: Recorder;
   readonly #account: Account;
   readonly #isContained: boolean;
+  readonly #ownUsec: number;
 
   constructor(
     config: Config,
@@ -158,6 +167,7 @@ export class Watch implements Beside {
     this.#recorder = recorder;
     this.#account = account;
     this.#isContained = isContained;
+    this.#ownUsec = world.selfUsage().cpuUsec;
   }
 
   start(): void {
@@ -215,7 +225,7 @@ export class Watch implements Beside {
     const { tallied, totals, largest, kernelPeak, swapPeakBytes } = this.#recorder.result();
     const scope = /scope=(\S+)/.exec(this.#agent.scope)?.[1] ?? '';
     // A machine's counters are not the run's.
-    const own = this.#isContained ? totals : NO_TOTALS;
+    const own = this.#isContained ? { ...totals, cpuSeconds: this.#cpuSeconds(totals) } : NO_TOTALS;
     const facts = {
       ...this.#alone(end),
       ...own,
@@ -229,6 +239,13 @@ export class Watch implements Beside {
     return isOomKilled(known) || known.oomKills > 0
       ? { ...known, oomLevel: this.#oomLevel() }
       : known;
+  }
+
+  /** Without the agent's own, as the figures are. */
+  #cpuSeconds({ cpuSeconds }: Totals): number {
+    if (!this.#config.excludeSelf) return cpuSeconds;
+    const ownUsec = this.#world.selfUsage().cpuUsec - (this.#place.isMain ? 0 : this.#ownUsec);
+    return Math.max(0, cpuSeconds - ownUsec / 1e6);
   }
 
   /** The level at whose limit an allocation failed; else the one that is fullest. */

@@ -62,6 +62,11 @@ export class BlockMeter implements Meter {
     const end = optional(() => file.whole(), 0);
     if (version === 2) parseIoStat(this.#fs.buffer, end, now);
     else parseServiceBytes(this.#fs.buffer, end, now);
+    if (Number.isNaN(now.read)) {
+      // Whatever is counted later has happened since.
+      [this.#read, this.#written] = [0, 0];
+      throw new NoDataError(`${path}: no device is counted`);
+    }
     putBlock(figures, now.read - this.#read, now.written - this.#written);
     this.#read = now.read;
     this.#written = now.written;

@@ -57,6 +57,11 @@ describe('block I/O', () => {
     assert.deepEqual(into, { read: 11, written: 6 });
   });
 
+  test('where blkio lists no device, nothing is known', () => {
+    parseServiceBytes(Buffer.from('Total 0\n8:0 Read 1\n'), 8, into);
+    assert.deepEqual(into, { read: Number.NaN, written: Number.NaN });
+  });
+
   test('a counter that ran backwards tells nothing, nor does the first reading', () => {
     const figures = createFigures();
     putBlock(figures, -1, 5);

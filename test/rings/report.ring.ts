@@ -6,6 +6,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  rmdirSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -14,6 +15,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { reasonOf } from '../../src/errors.ts';
 import { createFigures, PLACES } from '../../src/metrics/figures.ts';
 import type { RunFacts } from '../../src/report/facts.ts';
 import { Folds } from '../../src/report/folds.ts';
@@ -46,6 +48,16 @@ async function ended(program: Program): Promise<Ended> {
   const receipt = JSON.parse(lines[0] ?? '');
   const { stderr, stdout } = program;
   return { code, stderr: stderr(), stdout: stdout(), receipt, notes: receipt.notes };
+}
+
+/** Of the windows that a dry run showed, added up. */
+function metricOf(stdout: string, name: string): number {
+  const windows = stdout.split('\n').filter((line) => line.includes('"MetricData"'));
+  const data: { MetricName: string; Value: number }[] = windows.flatMap((line) => {
+    return JSON.parse(line).request.MetricData;
+  });
+  const values = data.filter(({ MetricName }) => MetricName === name).map(({ Value }) => Value);
+  return values.length === 0 ? Number.NaN : values.reduce((sum, value) => sum + value, 0);
 }
 
 describe('the receipt under runc', { skip: labLacks('runc', 'tini'), concurrency: 3 }, () => {
@@ -189,7 +201,19 @@ describe('the receipt under runc', { skip: labLacks('runc', 'tini'), concurrency
     assert.equal(Number(/^\d+$/m.exec(reaped.stdout)?.[0]), 0);
   });
 
-  test('block I/O is within 1 % of what was written', async () => {
+  test('block I/O is within 1 % of what was written', async (t) => {
+    // Some kernels count nothing before some group has a limit: a high one, in a group that goes at once.
+    const group = join('/sys/fs/cgroup/blkio', `cg-lab-blkio-${process.pid}`);
+    mkdirSync(group);
+    try {
+      const { dev } = statSync(lab.folder);
+      const device = `${dev >> 8}:${dev & 255}`;
+      writeFileSync(join(group, 'blkio.throttle.write_bps_device'), `${device} 100000000000`);
+    } catch (error) {
+      return t.skip(`the disk's device cannot have a limit: ${reasonOf(error)}`);
+    } finally {
+      rmdirSync(group);
+    }
     const path = join(lab.folder, 'written');
     mkdirSync(path);
     const written = 128;
@@ -223,30 +247,25 @@ describe('the network of a namespace', { skip: lacking('ip', 'unshare') }, () =>
       const send = `const s = require('net').connect(${port}, '198.51.100.1'); const b = Buffer.alloc(1 << 20);
         let left = 1024; const next = () => left-- > 0 ? s.write(b, next) : s.end(); s.on('connect', next);
         s.on('close', () => setTimeout(() => process.exit(), 1100));`;
-      const environment = { container: 'test' };
-      const program = start(
-        'ip',
-        [
-          'netns',
-          'exec',
-          name,
-          process.execPath,
-          AGENT_PATH,
-          ...QUIET,
-          '--metrics',
-          'NetworkTransmitBytes,CPUUtilization',
-          '--',
-          process.execPath,
-          '-e',
-          send,
-        ],
-        { environment },
-      );
+      const program = start('ip', [
+        'netns',
+        'exec',
+        name,
+        process.execPath,
+        AGENT_PATH,
+        ...QUIET,
+        '--metrics',
+        'NetworkTransmitBytes,CPUUtilization',
+        '--',
+        process.execPath,
+        '-e',
+        send,
+      ]);
       const code = await program.ended;
       server.close();
       assert.equal(code, 0, program.stderr());
-      const sent = /"MetricName":"NetworkTransmitBytes"[^}]*?"Value":(\d+)/.exec(program.stdout());
-      assert.ok(Math.abs(Number(sent?.[1]) / bytes - 1) < 0.01, program.stdout().slice(-600));
+      const sent = metricOf(program.stdout(), 'NetworkTransmitBytes');
+      assert.ok(Math.abs(sent / bytes - 1) < 0.01, `${sent}`);
     } finally {
       spawnSync('sh', ['-c', `ip netns del ${name}; ip link del ${name}a`]);
     }
@@ -292,9 +311,9 @@ describe('nvidia-smi', { concurrency: 3 }, () => {
       );
       assert.equal(code, 0);
       assert.ok(Number(receipt['samples']) >= 2);
-      const gpu = /"MetricName":"GPUUtilization"[^}]*"Value":([\d.]+)/.exec(stdout)?.[1];
-      if (name === 'answers') assert.equal(Number(gpu), 50);
-      if (name === 'hangs' || name === 'knows nothing') assert.equal(gpu, undefined);
+      const gpu = metricOf(stdout, 'GPUUtilization');
+      if (name === 'answers') assert.equal(gpu, 50);
+      if (name === 'hangs' || name === 'knows nothing') assert.equal(gpu, Number.NaN);
     });
   }
 
