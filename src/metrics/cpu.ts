@@ -57,6 +57,11 @@ export function coresFit(cores: number, spanMs: number, cpus: number): boolean {
   return !(cores > cpus * (1 + CLOCK_SLACK + CLOCK_SLACK_MS / spanMs));
 }
 
+/** Whether so many cores can have been used under a limit: its refills and the clocks explain a part. */
+export function limitFits(used: number, cores: number, spanMs: number): boolean {
+  return used <= cores * (1 + CLOCK_SLACK + REFILL_MS / spanMs);
+}
+
 /**
  * Cores in use in percent of a limit. Above the limit by what its refills and the clocks explain is
  * clamped.
@@ -65,7 +70,7 @@ export function coresFit(cores: number, spanMs: number, cpus: number): boolean {
  */
 export function utilization(used: number, cores: number, spanMs: number): number {
   if (used <= cores) return (100 * used) / cores;
-  if (used <= cores * (1 + CLOCK_SLACK + REFILL_MS / spanMs)) return 100;
+  if (limitFits(used, cores, spanMs)) return 100;
   throw new NoDataError(`${rounded(used)} cores were in use of ${rounded(cores)}, which cannot be`);
 }
 

@@ -20,15 +20,17 @@ const PAGE_BYTES = 4096;
 export class Machine {
   readonly #fs: RootFs;
   readonly #meminfo: RootFile;
+  readonly #online: RootFile;
 
   constructor(fs: RootFs) {
     this.#fs = fs;
     this.#meminfo = fs.file('/proc/meminfo');
+    this.#online = fs.file('/sys/devices/system/cpu/online');
   }
 
   /** How many CPUs are online; NaN where neither sysfs nor /proc/stat says. */
   countOnline(): number {
-    const listed = countCpus(this.#fs.text('/sys/devices/system/cpu/online'));
+    const listed = countCpus(optional(() => this.#online.text(), ''));
     if (!Number.isNaN(listed)) return listed;
     return countCpuLines(this.#fs.text('/proc/stat')) || Number.NaN;
   }

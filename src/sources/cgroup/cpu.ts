@@ -1,7 +1,7 @@
 // Over 200 lines: what a container may use, and what it uses, are held against one another here.
 import { NoDataError } from '../../errors.ts';
 import { countCpus } from '../../kernel/cpus.ts';
-import { coresFit, utilization } from '../../metrics/cpu.ts';
+import { coresFit, limitFits, utilization } from '../../metrics/cpu.ts';
 import { type Figures, type Meter, PLACES } from '../../metrics/figures.ts';
 import { coresText, knownLimit, RESCAN_MS, saidCores, taskLimit, tightest } from '../limits.ts';
 import type { Machine } from '../machine.ts';
@@ -142,7 +142,9 @@ class ContainerCpuMeter implements Meter {
       const { cores } = load.level;
       this.#checkPossible(cores, spanMs, load.level);
       if (Number.isNaN(cores) || !Number.isFinite(load.value)) continue;
-      const share = utilization(cores, this.#limitOf(load, cores, nowMs), spanMs);
+      const fits = limitFits(cores, load.value, spanMs);
+      const limit = fits ? load.value : this.#limitAgain(load, nowMs);
+      const share = utilization(cores, limit, spanMs);
       if (!(fullest >= share)) fullest = share;
     }
     figures[PLACES.cpuCores] = used;
@@ -168,8 +170,7 @@ class ContainerCpuMeter implements Meter {
   }
 
   /** A limit may have been raised since it was read. */
-  #limitOf(load: Limited<CpuLevel>, cores: number, nowMs: number): number {
-    if (cores <= load.value) return load.value;
+  #limitAgain(load: Limited<CpuLevel>, nowMs: number): number {
     this.#limits.rescan(nowMs);
     const again = this.#limits.loads.find(({ level }) => level === load.level);
     return again?.value ?? load.value;

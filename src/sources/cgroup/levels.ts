@@ -45,7 +45,8 @@ export class CpuLevel {
 
   /** Cores that the quota allows here; Infinity for none. */
   readLimit(): number {
-    const text = (name: string): string => this.#fs.text(`${this.folder}/${name}`);
+    const text = (name: string): string =>
+      optional(() => this.#fs.file(`${this.folder}/${name}`).text(), '');
     return this.#version === 2
       ? parseCpuMax(text('cpu.max'))
       : parseCfsQuota(text('cpu.cfs_quota_us'), text('cpu.cfs_period_us'));
@@ -155,7 +156,8 @@ export class MemoryLevel {
 
   /** Bytes; Infinity for none, and for version 1's way of saying so it is at least the machine's. */
   readLimit(): number {
-    const own = parseByteLimit(this.#fs.text(`${this.folder}/${this.#words.limit}`));
+    const file = this.#fs.file(`${this.folder}/${this.#words.limit}`);
+    const own = parseByteLimit(optional(() => file.text(), ''));
     if (this.#version === 2) return own;
     // What the parents allow, though their folders may be hidden from here.
     const end = this.#readStat();

@@ -12,7 +12,7 @@ import type { ContainerOptions, ContainerPart, Limited } from './options.ts';
 import { containerSwapMeter } from './swap.ts';
 
 /** More than this above a limit is not explained by the instants of reading. */
-const SLACK = 1.02;
+const SLACK = 1.05;
 
 /** @throws NoDataError where no folder counts the container's memory */
 export function openContainerMemory(
