@@ -1,5 +1,5 @@
 import { ParseError, reasonOf } from '../errors.ts';
-import { keyedNumber, lowDigitsAt, numberAt } from '../kernel/bytes.ts';
+import { keyedNumber, numberAt } from '../kernel/bytes.ts';
 import type { RootFile, RootFs } from './rootfs.ts';
 
 /** A file of one number. */
@@ -9,13 +9,6 @@ export const NUMBER_BYTES = 64;
 export function readNumber(fs: RootFs, file: RootFile): number {
   const end = file.head(NUMBER_BYTES);
   const value = numberAt(fs.buffer, end, 0);
-  return Number.isNaN(value) ? checked(file, value) : value;
-}
-
-/** The last digits of the counter that a file holds (`lowDigitsAt`). @throws NoDataError, ParseError */
-export function readLowDigits(fs: RootFs, file: RootFile): number {
-  const end = file.head(NUMBER_BYTES);
-  const value = lowDigitsAt(fs.buffer, end, 0);
   return Number.isNaN(value) ? checked(file, value) : value;
 }
 
