@@ -2,6 +2,7 @@
 import type { Clock } from '../clock.ts';
 import type { Environment } from '../environment.ts';
 import { reasonOf } from '../errors.ts';
+import { parseMounts } from '../kernel/mountinfo.ts';
 import type { Task, TaskMetadata } from '../metadata/ecs.ts';
 import { type Cgroups, isPath, resolveCgroups } from './cgroup/hierarchy.ts';
 import { openCgroupSource } from './cgroup/source.ts';
@@ -20,7 +21,7 @@ import { findMembers, type Members } from './members.ts';
 import { isAnswer } from './meters.ts';
 import { mountTable } from './mounts.ts';
 import type { SourceOptions } from './options.ts';
-import { type RootFs, shown } from './rootfs.ts';
+import { type RootFs, shown, typed } from './rootfs.ts';
 import { openSiblingSource, refusalText } from './siblings.ts';
 import type { Source } from './source.ts';
 
@@ -297,12 +298,12 @@ function lookAtContainer(options: SelectOptions, round: Round): Look {
   }
   const folder = ownFolder(cgroups);
   if (forcedPath !== undefined && folder !== '' && !fs.has(folder)) {
-    return { pending: `there is no group ${shown(forcedPath)} yet (${shown(folder)})` };
+    return { pending: `there is no group ${forcedPath} yet (${shown(folder)})` };
   }
   const isOwn = own !== undefined && forcedPath === undefined;
   const alone = isOwn && isAlone(fs, folder, own.pid);
   return {
-    key: forcedPath === undefined ? 'container' : `cgroup ${shown(forcedPath)}`,
+    key: forcedPath === undefined ? 'container' : `cgroup ${forcedPath}`,
     isSettled: !alone,
     ...(alone ? { warning: `${ALONE} ${advice(options)}` } : undefined),
     open: () => {
@@ -358,14 +359,26 @@ function ownFolder({ memory, cpu }: Cgroups): string {
 }
 
 /** The control groups of this very process, or of a path that was named. */
-export function ownCgroups(fs: RootFs, forcedPath?: string): Cgroups {
+export function ownCgroups(fs: RootFs, namedPath?: string): Cgroups {
+  const mounts = namedPath === undefined ? fs.text('/proc/self/mountinfo') : mountTable(fs);
+  const forcedPath = namedPath && belowMount(typed(namedPath), mounts);
   return resolveCgroups({
     memberships: fs.text('/proc/self/cgroup'),
-    mounts: forcedPath === undefined ? fs.text('/proc/self/mountinfo') : mountTable(fs),
+    mounts,
     hasPrivateNamespace: hasOwnCgroupNamespace(fs),
     has: fs.has,
     ...(forcedPath === undefined ? undefined : { forcedPath }),
   });
+}
+
+/** A path with its mount point, as a file's path, is taken for what is below that. */
+function belowMount(path: string, mounts: string): string {
+  const points = parseMounts(mounts)
+    .filter(({ type, point }) => type.startsWith('cgroup') && point !== '/')
+    .map(({ point }) => point);
+  const prefixes = points.filter((point) => path === point || path.startsWith(`${point}/`));
+  const longest = prefixes.reduce((best, point) => (point.length > best.length ? point : best), '');
+  return path.slice(longest.length) || '/';
 }
 
 /** Opens what was found. @returns the source, or why it cannot be opened */
