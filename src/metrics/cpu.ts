@@ -28,6 +28,7 @@ const REFILL_MS = 200;
  * @param busy ticks in use, steal among them; @param steal of these; @param idle ticks of nothing
  * @param online CPUs that are online; NaN where that is not known
  * @param cores what counts as 100 %; Infinity for all of them
+ * @throws NoDataError where the share hangs on how many are online, and that is not known
  */
 export function putTicks(
   figures: Figures,
@@ -42,7 +43,9 @@ export function putTicks(
   figures[STEAL] = (100 * steal) / total;
   const used = (busy / total) * online;
   if (!Number.isNaN(used)) figures[CORES] = used;
-  const share = cores < online ? used / cores : busy / total;
+  const isAll = cores >= online || cores === Number.POSITIVE_INFINITY;
+  const share = isAll ? busy / total : used / cores;
+  if (Number.isNaN(share)) throw new NoDataError('nothing says how many CPUs are online');
   figures[CPU] = share > 1 ? 100 : 100 * share;
 }
 

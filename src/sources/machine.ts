@@ -80,7 +80,7 @@ export class Machine {
     this.#possible(total - free, total);
     const estimate = estimateAvailable(buffer, end, Number.NaN);
     if (Number.isNaN(estimate)) throw new ParseError(this.#meminfo.path, 'no line "MemFree:"');
-    return total - Math.min(this.#withWatermark(estimate), total);
+    return this.#possible(total - this.#withWatermark(estimate), total);
   }
 
   /** The estimate again, with the watermarks of /proc/zoneinfo where it is there. */
@@ -93,7 +93,7 @@ export class Machine {
 
   #possible(used: number, total: number): number {
     if (used < 0 || used > total) {
-      throw new NoDataError('/proc/meminfo: MemFree is above MemTotal, which cannot be');
+      throw new NoDataError('/proc/meminfo: more is free than MemTotal, which cannot be');
     }
     return used;
   }
