@@ -101,12 +101,13 @@ function partiesOf(fs: RootFs): Party[] {
     } else if (isAlive(fs, pid)) unread.push({ pid, names });
   }
   for (const party of parties.values()) party.names = containerOf(party.names);
+  const ours = containerOf(groupNames(fs.text('/proc/self/cgroup')));
   // Workers of another user inside a container that can be read are that container's.
   for (const { pid, names } of unread) {
     const home = [...parties.values()].find((party) => isBelow(names, party.names));
     const own = containerOf(names);
     if (home !== undefined && isBelow(own, home.names)) home.pids.push(pid);
-    else
+    else if (!isBelow(own, ours))
       parties.set(`hidden:${own.join('/')}`, {
         key: own.join('/'),
         pids: [pid],

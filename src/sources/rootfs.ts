@@ -20,7 +20,7 @@ export interface RootFile {
   readonly path: string;
   /**
    * Reads the first `bytes` by one positional read. The kernel writes the whole file anyway, but the
-   * rest is not copied.
+   * rest is not copied. A line that is cut is left out: its number would be read as a smaller one.
    *
    * @returns how many bytes there are
    * @throws NoDataError where the file cannot be read or is empty (masked); the next call tries anew
@@ -69,6 +69,7 @@ export interface Space {
   readonly limit: number;
 }
 
+const LINE_FEED = 10;
 /** Grows when a file fills it. /proc/stat is 40 kB on a machine with 192 CPUs. */
 const FIRST_BUFFER_BYTES = 8 * 1024;
 /** No file that we read is larger; a text beyond is cut. */
@@ -165,8 +166,13 @@ class KeptFile implements RootFile {
   }
 
   head(bytes: number): number {
-    const count = this.#fill(0, Math.min(bytes, this.#shared.buffer.length));
+    const room = Math.min(bytes, this.#shared.buffer.length);
+    let count = this.#fill(0, room);
     if (count === 0) throw this.#empty();
+    if (count === room) {
+      const { buffer } = this.#shared;
+      while (count > 0 && buffer[count - 1] !== LINE_FEED) count -= 1;
+    }
     return count;
   }
 

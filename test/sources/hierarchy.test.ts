@@ -5,8 +5,8 @@ import { NoDataError } from '../../src/errors.ts';
 import {
   type Cgroups,
   type CgroupTexts,
-  isPlace,
-  placeOf,
+  isPath,
+  pathOf,
   type Resolved,
   resolveCgroups,
 } from '../../src/sources/cgroup/hierarchy.ts';
@@ -15,15 +15,21 @@ import {
 type Found = readonly [version: 1 | 2, ...folders: string[]] | RegExp;
 
 function resolved(texts: Partial<CgroupTexts>): Cgroups {
-  return resolveCgroups({ memberships: '', mounts: '', hasPrivateNamespace: false, ...texts });
+  return resolveCgroups({
+    memberships: '',
+    mounts: '',
+    hasPrivateNamespace: false,
+    has: () => true,
+    ...texts,
+  });
 }
 
 function assertFound(actual: Resolved, expected: Found): void {
   if (expected instanceof RegExp) {
-    assert.ok(!isPlace(actual), JSON.stringify(actual));
+    assert.ok(!isPath(actual), JSON.stringify(actual));
     assert.match(actual.unresolved, expected);
   } else {
-    assert.ok(isPlace(actual), JSON.stringify(actual));
+    assert.ok(isPath(actual), JSON.stringify(actual));
     assert.deepEqual([actual.version, ...actual.folders], expected);
   }
 }
@@ -253,7 +259,7 @@ describe('the folders of', () => {
       assertFound(cgroups.cpu, cpu);
       assertFound(cgroups.cpuacct, row.cpuacct ?? cpu);
       assertFound(cgroups.memory, row.memory ?? cpu);
-      assert.equal(isPlace(cgroups.cpu) && cgroups.cpu.isMachine, isMachine);
+      assert.equal(isPath(cgroups.cpu) && cgroups.cpu.isMachine, isMachine);
       assert.equal(cgroups.isPartial, isPartial);
     });
   }
@@ -268,7 +274,7 @@ test('the paths that the process has are told, each once', () => {
 
 test('a place that is none is no data, with its reason', () => {
   assert.throws(
-    () => placeOf(resolved({}).memory),
+    () => pathOf(resolved({}).memory),
     (error) => error instanceof NoDataError && NOTHING.test(error.message),
   );
 });
@@ -309,6 +315,7 @@ describe('whatever the texts', () => {
       memberships: lines(membership),
       mounts: lines(mount),
       hasPrivateNamespace: fc.boolean(),
+      has: fc.func(fc.boolean()),
       forced: fc.option(path),
     })
     .map(({ forced, ...rest }) => (forced === null ? rest : { ...rest, forcedPath: forced }));
@@ -318,7 +325,7 @@ describe('whatever the texts', () => {
       fc.property(texts, (given) => {
         const { cpu, cpuacct, cpuset, memory } = resolveCgroups(given);
         for (const found of [cpu, cpuacct, cpuset, memory]) {
-          if (!isPlace(found)) {
+          if (!isPath(found)) {
             assert.ok(found.unresolved.length > 0);
             continue;
           }
@@ -345,6 +352,7 @@ describe('whatever the texts', () => {
         [unified('/', `/m${index}`), legacy('cpu,memory', '/r', `c${index}`)].join(''),
       ).join(''),
       hasPrivateNamespace: false,
+      has: () => true,
     });
     const [small, large] = [work(2000), work(16_000)];
     /** The least of several, since others share the machine. */
@@ -365,7 +373,7 @@ describe('whatever the texts', () => {
   test('one line of 1 MB is no reason to hang or to throw', () => {
     const long = '/a'.repeat(500_000);
     for (const memberships of [`0::${long}`, `0:${long}`, long, '0:,'.repeat(300_000)]) {
-      assert.ok(!isPlace(resolved({ memberships, mounts: unified() }).cpu));
+      assert.ok(!isPath(resolved({ memberships, mounts: unified() }).cpu));
     }
     const mounts = [unified(long), unified('/', long), '1 0 0:1 / /x rw '.repeat(60_000), long];
     for (const text of mounts) {
