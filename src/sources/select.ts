@@ -15,7 +15,7 @@ import {
 } from './detect.ts';
 import { openHostSource } from './host.ts';
 import type { TaskLimits } from './limits.ts';
-import { findMembers } from './members.ts';
+import { findMembers, isForeign } from './members.ts';
 import { isAnswer } from './meters.ts';
 import { mountTable } from './mounts.ts';
 import type { SourceOptions } from './options.ts';
@@ -128,6 +128,7 @@ class TaskDescription {
   readonly #options: SelectOptions;
   #firstMs = Number.NaN;
   #last: { task: Task; ownId: string } | undefined;
+  #isSaid = false;
 
   constructor(options: SelectOptions) {
     this.#options = options;
@@ -150,6 +151,15 @@ class TaskDescription {
   get isGivenUp(): boolean {
     return this.#last === undefined && this.#options.clock.monoMs() - this.#firstMs >= SILENT_MS;
   }
+
+  /** Loudly, and once. */
+  sayGivenUp(reason: string): void {
+    if (this.#isSaid) return;
+    this.#isSaid = true;
+    this.#options.warn(
+      `${reason}; it never answered within two minutes, so the own container is measured`,
+    );
+  }
 }
 
 /** Alone in the task: its limits, our files. Else the others' files, else the endpoint's statistics. */
@@ -160,9 +170,7 @@ async function lookAtTask(options: SelectOptions, description: TaskDescription):
   if (typeof described === 'string') {
     const reason = `task metadata does not answer, so the task around us is unknown: ${described}`;
     if (options.scope !== 'auto' || !description.isGivenUp) return { pending: reason };
-    options.warn(
-      `${reason}; it never answered within two minutes, so the own container is measured`,
-    );
+    description.sayGivenUp(reason);
     return { none: reason };
   }
   const { task, ownId } = described;
@@ -300,8 +308,7 @@ const ALONE = 'this container holds nothing but the agent, so it would measure i
 /** What makes other containers visible here: not what is so already. */
 function advice({ fs, own }: SelectOptions): string {
   const environment = own?.environment ?? {};
-  const isShared = hasOwnPidNamespace(fs) && fs.list('/proc/1').length > 0 && isElsewhere(fs);
-  if (isShared) return 'Its PID namespace is shared, and no other container has started yet.';
+  if (isShared(fs)) return 'Its PID namespace is shared, and no other container has started yet.';
   const inside = 'or start the agent in the container of the job (examples/entrypoint.sh)';
   if ((environment['ECS_CONTAINER_METADATA_URI_V4'] ?? '') !== '') {
     return `ECS: set pidMode to task, ${inside}`;
@@ -316,9 +323,9 @@ function advice({ fs, own }: SelectOptions): string {
   ].join(' ');
 }
 
-/** Process 1 is another container's: the namespace is shared. */
-function isElsewhere(fs: RootFs): boolean {
-  return fs.text('/proc/1/cgroup') !== fs.text('/proc/self/cgroup');
+/** Process 1 is another container's. */
+function isShared(fs: RootFs): boolean {
+  return hasOwnPidNamespace(fs) && isForeign(fs, '1');
 }
 
 function ownFolder({ memory, cpu }: Cgroups): string {
