@@ -147,6 +147,19 @@ class TaskDescription {
     return this.#last;
   }
 
+  /** The task's limits as they are at each look: they are read again at their pace. */
+  get limits(): TaskLimits {
+    const task = (): Task | undefined => this.#last?.task;
+    return {
+      get cores() {
+        return task()?.cores;
+      },
+      get bytes() {
+        return task()?.memoryBytes;
+      },
+    };
+  }
+
   /** It has never answered, and was asked long enough. */
   get isGivenUp(): boolean {
     return this.#last === undefined && this.#options.clock.monoMs() - this.#firstMs >= SILENT_MS;
@@ -176,7 +189,7 @@ async function lookAtTask(options: SelectOptions, description: TaskDescription):
   const { task, ownId } = described;
   const { runningMembers, comingMembers, openTaskSource } = await import('./task.ts');
   const others = runningMembers(task).filter(({ id }) => id !== ownId);
-  const taskLimits = limitsOf(task);
+  const taskLimits = description.limits;
   if (others.length === 0) {
     const coming = comingMembers(task).filter(({ id }) => id !== ownId);
     if (coming.length > 0) {
@@ -196,13 +209,6 @@ async function lookAtTask(options: SelectOptions, description: TaskDescription):
     key: 'task, by its metadata',
     isSettled: true,
     open: () => openTaskSource(options.fs, { ...options, metadata, task, ownId }),
-  };
-}
-
-function limitsOf({ cores, memoryBytes }: Task): TaskLimits {
-  return {
-    ...(cores === undefined ? undefined : { cores }),
-    ...(memoryBytes === undefined ? undefined : { bytes: memoryBytes }),
   };
 }
 
@@ -249,7 +255,10 @@ function lookAtPod(options: SelectOptions): Look {
   const { found, hidden } = findMembers(fs, memoryMode);
   const { user } = userOf(options);
   if (hidden.length > 0) return { pending: refusalText(hidden, user) };
-  if (found.length < 2) return { none: 'no processes of another container are visible in /proc' };
+  if (found.length < 2) {
+    const none = 'no processes of another container are visible in /proc';
+    return options.scope !== 'auto' && isShared(fs) ? { pending: `${none} yet` } : { none };
+  }
   return {
     key: 'task, by the files of its containers',
     isSettled: true,
