@@ -77,6 +77,16 @@ export function ownKey(fs: RootFs): string {
   return fs.identity(`/proc/self/root${MOUNT}`);
 }
 
+/** Whether a process is another container's: then the PID namespace is shared. */
+export function isForeign(fs: RootFs, pid: string): boolean {
+  const identity = fs.identity(`/proc/${pid}/root${MOUNT}`);
+  const own = ownKey(fs);
+  if (identity !== '' && own !== '' && identity !== own) return true;
+  const [text, ours] = [pid, 'self'].map((one) => fs.text(`/proc/${one}/cgroup`));
+  if (text === undefined || text === '') return false;
+  return !isBelow(containerOf(groupNames(text)), containerOf(groupNames(ours ?? '')));
+}
+
 /** Whether a member's files can be read now. */
 export function isReadable({ cpu, memory }: Member): boolean {
   return (
@@ -101,12 +111,13 @@ function partiesOf(fs: RootFs): Party[] {
     } else if (isAlive(fs, pid)) unread.push({ pid, names });
   }
   for (const party of parties.values()) party.names = containerOf(party.names);
+  const ours = containerOf(groupNames(fs.text('/proc/self/cgroup')));
   // Workers of another user inside a container that can be read are that container's.
   for (const { pid, names } of unread) {
     const home = [...parties.values()].find((party) => isBelow(names, party.names));
     const own = containerOf(names);
     if (home !== undefined && isBelow(own, home.names)) home.pids.push(pid);
-    else
+    else if (!isBelow(own, ours))
       parties.set(`hidden:${own.join('/')}`, {
         key: own.join('/'),
         pids: [pid],
@@ -233,24 +244,29 @@ function placeOf(
  * The sandbox of a pod: the group of process 1 with that one process, which has no limits of its own
  * and next to no CPU time and memory, or carries a name that such programs have.
  */
-function isSandbox(fs: RootFs, { pids }: Party, member: Member | undefined): boolean {
-  if (pids.length !== 1 || pids[0] !== '1') return false;
+function isSandbox(fs: RootFs, { key, pids }: Party, member: Member | undefined): boolean {
+  if (pids.length !== 1 || pids[0] !== '1' || key === ownKey(fs)) return false;
   const isNamed = SANDBOX_NAMES.has(fs.text('/proc/1/comm').trim());
-  if (member === undefined) return isNamed || isSmall(fs);
+  if (member === undefined) return fs.text('/proc/1/stat') === '' ? isNamed : isSmall(fs);
   const { cpu, memory } = member;
   const hasLimits = Number.isFinite(cpu.readLimit()) || memory.readLimit() < NO_LIMIT_BYTES;
   const isIdle = cpu.readUsageNs() < SANDBOX_NANOSECONDS && memory.readUsed() < SANDBOX_BYTES;
-  return !hasLimits && (isNamed || isIdle);
+  return !hasLimits && (isNamed || (isIdle && isSmall(fs)));
 }
 
 /** Version 1 writes about 2^63 for no limit. */
 const NO_LIMIT_BYTES = 2 ** 60;
 
-/** CPU time and memory of process 1, which everybody may read. */
+/**
+ * CPU time, memory and threads of process 1, which everybody may read: a small program that has just
+ * been started has threads, most of the time, and a sandbox never. What is not told does not count.
+ */
 function isSmall(fs: RootFs): boolean {
-  const [, user, system] = /\) \S(?: \S+){10} (\d+) (\d+)/.exec(fs.text('/proc/1/stat')) ?? [];
-  const [, resident] = /^\d+ (\d+)/.exec(fs.text('/proc/1/statm')) ?? [];
-  return Number(user) + Number(system) < SANDBOX_TICKS && Number(resident) < SANDBOX_PAGES;
+  const numbers = /\) \S(?: \S+){10} (\d+) (\d+)(?: \S+){4} (\d+)/;
+  const [, user = 0, system = 0, threads = 1] = numbers.exec(fs.text('/proc/1/stat')) ?? [];
+  const [, resident = 0] = /^\d+ (\d+)/.exec(fs.text('/proc/1/statm')) ?? [];
+  const isIdle = Number(user) + Number(system) < SANDBOX_TICKS;
+  return isIdle && Number(resident) < SANDBOX_PAGES && Number(threads) === 1;
 }
 
 function hiddenOf(fs: RootFs, { pids }: Party): Hidden {

@@ -17,7 +17,7 @@ import {
 } from './detect.ts';
 import { openHostSource } from './host.ts';
 import type { TaskLimits } from './limits.ts';
-import { findMembers, type Members } from './members.ts';
+import { findMembers, isForeign, type Members } from './members.ts';
 import { isAnswer } from './meters.ts';
 import { mountTable } from './mounts.ts';
 import type { SourceOptions } from './options.ts';
@@ -159,6 +159,7 @@ class TaskDescription {
   readonly #options: SelectOptions;
   #firstMs = Number.NaN;
   #last: { task: Task; ownId: string } | undefined;
+  #isSaid = false;
 
   constructor(options: SelectOptions) {
     this.#options = options;
@@ -177,9 +178,31 @@ class TaskDescription {
     return this.#last;
   }
 
+  /** The task's limits as they are at each look: they are read again at their pace. */
+  get limits(): TaskLimits {
+    const task = (): Task | undefined => this.#last?.task;
+    return {
+      get cores() {
+        return task()?.cores;
+      },
+      get bytes() {
+        return task()?.memoryBytes;
+      },
+    };
+  }
+
   /** It has never answered, and was asked long enough. */
   get isGivenUp(): boolean {
     return this.#last === undefined && this.#options.clock.monoMs() - this.#firstMs >= SILENT_MS;
+  }
+
+  /** Loudly, and once. */
+  sayGivenUp(reason: string): void {
+    if (this.#isSaid) return;
+    this.#isSaid = true;
+    this.#options.warn(
+      `${reason}; it never answered within two minutes, so the own container is measured`,
+    );
   }
 }
 
@@ -195,15 +218,13 @@ async function lookAtTask(
   if (typeof described === 'string') {
     const reason = `task metadata does not answer, so the task around us is unknown: ${described}`;
     if (options.scope !== 'auto' || !description.isGivenUp) return { pending: reason };
-    options.warn(
-      `${reason}; it never answered within two minutes, so the own container is measured`,
-    );
+    description.sayGivenUp(reason);
     return { none: reason };
   }
   const { task, ownId } = described;
   const { runningMembers, comingMembers, openTaskSource } = await import('./task.ts');
   const others = runningMembers(task).filter(({ id }) => id !== ownId);
-  const taskLimits = limitsOf(task);
+  const taskLimits = description.limits;
   if (others.length === 0) {
     const coming = comingMembers(task).filter(({ id }) => id !== ownId);
     if (coming.length > 0) {
@@ -223,13 +244,6 @@ async function lookAtTask(
     key: 'task, by its metadata',
     isSettled: true,
     open: () => openTaskSource(options.fs, { ...options, metadata, task, ownId }),
-  };
-}
-
-function limitsOf({ cores, memoryBytes }: Task): TaskLimits {
-  return {
-    ...(cores === undefined ? undefined : { cores }),
-    ...(memoryBytes === undefined ? undefined : { bytes: memoryBytes }),
   };
 }
 
@@ -276,7 +290,10 @@ function lookAtPod(options: SelectOptions, round: Round): Look {
   const { found, hidden } = round.members;
   const { user } = userOf(options);
   if (hidden.length > 0) return { pending: refusalText(hidden, user) };
-  if (found.length < 2) return { none: 'no processes of another container are visible in /proc' };
+  if (found.length < 2) {
+    const none = 'no processes of another container are visible in /proc';
+    return options.scope !== 'auto' && isShared(fs) ? { pending: `${none} yet` } : { none };
+  }
   return {
     key: 'task, by the files of its containers',
     isSettled: true,
@@ -333,8 +350,7 @@ const ALONE = 'this container holds nothing but the agent, so it would measure i
 /** What makes other containers visible here: not what is so already. */
 function advice({ fs, own }: SelectOptions): string {
   const environment = own?.environment ?? {};
-  const isShared = hasOwnPidNamespace(fs) && fs.list('/proc/1').length > 0 && isElsewhere(fs);
-  if (isShared) return 'Its PID namespace is shared, and no other container has started yet.';
+  if (isShared(fs)) return 'Its PID namespace is shared, and no other container has started yet.';
   const inside = 'or start the agent in the container of the job (examples/entrypoint.sh)';
   if ((environment['ECS_CONTAINER_METADATA_URI_V4'] ?? '') !== '') {
     return `ECS: set pidMode to task, ${inside}`;
@@ -349,9 +365,9 @@ function advice({ fs, own }: SelectOptions): string {
   ].join(' ');
 }
 
-/** Process 1 is another container's: the namespace is shared. */
-function isElsewhere(fs: RootFs): boolean {
-  return fs.text('/proc/1/cgroup') !== fs.text('/proc/self/cgroup');
+/** Process 1 is another container's. */
+function isShared(fs: RootFs): boolean {
+  return hasOwnPidNamespace(fs) && isForeign(fs, '1');
 }
 
 function ownFolder({ memory, cpu }: Cgroups): string {

@@ -32,6 +32,9 @@ interface Choice {
   readonly candidates: readonly Candidate[];
 }
 
+/** Of a way that does not serve the scope. */
+const NOT_ASKED = 'not asked for';
+
 /** What is not settled is asked again after 1 s, 2 s, 4 s … */
 const FIRST_MS = 1000;
 const LONGEST_MS = 30_000;
@@ -161,7 +164,7 @@ async function choose(
       candidates.push({ name: way.name, isChosen, why });
     };
     if (!way.serves(scope)) {
-      note('not asked for');
+      note(NOT_ASKED);
       continue;
     }
     if (chosen !== undefined && !tryAll) {
@@ -180,7 +183,11 @@ async function choose(
       if (result.source !== before?.source) result.source.close();
     }
   }
-  if (chosen === undefined) throw notThere(options, candidates);
+  if (chosen === undefined) {
+    // What was there once may come back.
+    if (before === undefined) throw notThere(options, candidates);
+    chosen = waitingChoice(options, reasonsOf(candidates), before);
+  }
   return { ...chosen, candidates };
 }
 
@@ -191,10 +198,18 @@ async function choiceOf(
   before: Choice | undefined,
 ): Promise<Omit<Choice, 'candidates'> | string> {
   if (isFound(look)) return foundChoice(look, before);
-  if ('none' in look) return look.none;
-  const key = `nothing (${look.pending})`;
-  const source = before?.key === key ? before.source : waitingSource(options, look.pending);
-  return { key, why: look.pending, isSettled: false, warning: look.pending, source };
+  return 'none' in look ? look.none : waitingChoice(options, look.pending, before);
+}
+
+/** A choice of nothing, until something comes. */
+function waitingChoice(
+  options: SelectOptions,
+  reason: string,
+  before: Choice | undefined,
+): Omit<Choice, 'candidates'> {
+  const key = `nothing (${reason})`;
+  const source = before?.key === key ? before.source : waitingSource(options, reason);
+  return { key, why: reason, isSettled: false, warning: reason, source };
 }
 
 async function foundChoice(
@@ -223,7 +238,11 @@ function waitingSource(options: SelectOptions, reason: string): Source {
 
 function notThere({ scope }: SelectOptions, candidates: readonly Candidate[]): ConfigError {
   const asked = typeof scope === 'string' ? scope : `cgroup:${scope.cgroup}`;
-  const looked = candidates.filter(({ why }) => why !== 'not asked for');
-  const reasons = looked.map(({ name, why }) => `${name}: ${why}`).join('; ');
-  return new ConfigError('--scope', `got ${asked}, which is not there: ${reasons}`);
+  return new ConfigError('--scope', `got ${asked}, which is not there: ${reasonsOf(candidates)}`);
+}
+
+/** Why none of those that were asked for is there. */
+function reasonsOf(candidates: readonly Candidate[]): string {
+  const looked = candidates.filter(({ why }) => why !== NOT_ASKED);
+  return looked.map(({ name, why }) => `${name}: ${why}`).join('; ');
 }

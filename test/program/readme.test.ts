@@ -3,8 +3,8 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { test } from 'node:test';
 import { FLAGS } from '../../src/config/table.ts';
-import { SIGNS } from '../../src/sources/detect.ts';
 import { ADVICE } from '../../src/diagnostics/advice.ts';
+import { SIGNS } from '../../src/sources/detect.ts';
 
 const README = new URL('../../README.md', import.meta.url);
 
@@ -55,7 +55,9 @@ test('the README’s table of events points at tests that are there', () => {
 });
 
 function signsTable(): string {
-  const rows = SIGNS.map(({ weight, meaning }) => `| ${weight > 0 ? '+' : ''}${weight} | ${meaning} |`);
+  const rows = SIGNS.map(
+    ({ weight, meaning }) => `| ${weight > 0 ? '+' : ''}${weight} | ${meaning} |`,
+  );
   return ['| weight | sign |', '|--:|---|', ...rows].join('\n');
 }
 

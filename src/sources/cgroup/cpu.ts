@@ -33,6 +33,8 @@ export function openContainerCpu(
       throttling: options.wanted.has('cpuThrottled') ? new ThrottlingMeter(limits) : undefined,
     },
     describe: () => {
+      const unread = failureOf(() => own.readUsageNs());
+      if (unread !== undefined) return `cpu=none (${unread})`;
       limits.rescan(0);
       return `${coresText(tightest(...limits.loads))} cpu.dir=${shown(own.folder)}`;
     },

@@ -35,6 +35,8 @@ export function openContainerMemory(
       swap: wanted.has('swap') ? containerSwapMeter(fs, place) : undefined,
     },
     describe: () => {
+      const unread = failureOf(() => own.readUsed());
+      if (unread !== undefined) return `memory=none (${unread})`;
       limits.rescan(0);
       const mode = own.lacksStat ? `${memoryMode} (page cache included)` : memoryMode;
       return `${bytesText(tightest(...limits.loads))} mem.mode=${mode} mem.dir=${shown(own.folder)}`;
