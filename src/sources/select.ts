@@ -222,14 +222,13 @@ async function lookAtTask(
     return { none: reason };
   }
   const { task, ownId } = described;
-  const { runningMembers, comingMembers, openTaskSource } = await import('./task.ts');
+  const { runningMembers, comingMembers, namesOf } = await import('./task-news.ts');
   const others = runningMembers(task).filter(({ id }) => id !== ownId);
   const taskLimits = description.limits;
   if (others.length === 0) {
     const coming = comingMembers(task).filter(({ id }) => id !== ownId);
     if (coming.length > 0) {
-      const names = coming.map(({ name, id }) => name || id).join(', ');
-      return { pending: `the task has ${names}, which has not started yet` };
+      return { pending: `the task has ${namesOf(coming)}, which has not started yet` };
     }
     return lookAtOwnTask(options, taskLimits, round);
   }
@@ -240,6 +239,7 @@ async function lookAtTask(
       open: () => openSiblingSource(options.fs, { ...options, ...userOf(options), taskLimits }),
     };
   }
+  const { openTaskSource } = await import('./task.ts');
   return {
     key: 'task, by its metadata',
     isSettled: true,

@@ -43,7 +43,7 @@ export async function openLab(): Promise<Lab> {
   cgroup.write('cpu.shares', MOST_SHARES);
   const folder = makeFolder();
   const load = join(folder, 'load.mjs');
-  bundle('lab-load.ts', load);
+  bundle('load.ts', load);
   return { cgroup, folder, load, node: process.execPath, agent: AGENT };
 }
 
