@@ -44,7 +44,7 @@ interface Seen {
  * The signs, and what each weighs. A weak one never decides alone, nor do several against what a
  * machine shows. README has this table.
  */
-const SIGNS: readonly {
+export const SIGNS: readonly {
   readonly weight: number;
   readonly find: (seen: Seen) => string | undefined;
 }[] = [
