@@ -52,6 +52,8 @@ const MAX_ANSWER_BYTES = 1024 * 1024;
 export interface HttpOptions extends Partial<NameOptions> {
   /** PEM: the only authorities to trust. Without it Node's own settings hold. */
   readonly ca?: string;
+  /** What holds them, for the message where one is missing. */
+  readonly caName?: string;
   /** The proxy on the way to a URL. */
   readonly route?: Route;
 }

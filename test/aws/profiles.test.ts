@@ -89,6 +89,9 @@ describe('the profile that is meant', () => {
 
   test('by AWS_DEFAULT_PROFILE must be there, too', async () => {
     const made = await on({ files, environment: { AWS_DEFAULT_PROFILE: 'gone' } });
-    await assert.rejects(made.resolve(), /profile gone: there is none of that name$/);
+    await assert.rejects(
+      made.resolve(),
+      /^ConfigError: AWS_DEFAULT_PROFILE: names the profile gone, which is neither in \S+config nor in \S+credentials$/,
+    );
   });
 });

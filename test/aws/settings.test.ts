@@ -114,8 +114,8 @@ describe('the CA bundle', () => {
   });
 
   /** What comes of a request over the client that the settings make. */
-  function ask({ aws }: Rig): Promise<string> {
-    const { http } = aws.context(signal);
+  async function ask({ aws }: Rig): Promise<string> {
+    const { http } = await aws.context(signal);
     return http
       .send({ method: 'GET', url, headers: {}, timeoutMs: 5000, signal })
       .then(({ body }) => body);
@@ -156,7 +156,7 @@ describe('the CA bundle', () => {
 
   const wrong: [what: string, text: string | undefined, problem: RegExp][] = [
     ['is empty', '', /holds no certificate/],
-    ['is not there', undefined, /there is no such file \(ENOENT\)$/],
+    ['is not there', undefined, /bad\.pem is not there \(ENOENT\)$/],
     ['holds something else', 'secret-of-PEM', /holds no certificate/],
     [
       'holds broken base64',
@@ -173,16 +173,14 @@ describe('the CA bundle', () => {
     test(`that ${what} is an error that names the file and nothing of it`, async () => {
       const files = text === undefined ? {} : { 'bad.pem': text };
       const made = await trusting({ files, environment: { AWS_CA_BUNDLE: 'HOME/bad.pem' } });
-      assert.throws(
-        () => made.aws.context(signal),
-        (error) => {
-          assert.ok(error instanceof ConfigError);
-          assert.equal(error.setting, `${made.home}/bad.pem`);
-          assert.match(error.message, problem);
-          assert.doesNotMatch(inspect(error, { depth: 9 }), /secret.of/);
-          return true;
-        },
-      );
+      await assert.rejects(made.aws.context(signal), (error) => {
+        assert.ok(error instanceof ConfigError);
+        assert.equal(error.setting, 'AWS_CA_BUNDLE');
+        assert.ok(error.message.includes(`${made.home}/bad.pem`));
+        assert.match(error.message, problem);
+        assert.doesNotMatch(inspect(error, { depth: 9 }), /secret.of/);
+        return true;
+      });
     });
   }
 
@@ -192,7 +190,7 @@ describe('the CA bundle', () => {
       files: { 'bad.pem': certificate.cert + torn },
       environment: { AWS_CA_BUNDLE: 'HOME/bad.pem' },
     });
-    assert.throws(() => made.aws.context(signal), /holds a certificate that cannot be read$/);
+    await assert.rejects(made.aws.context(signal), /holds a certificate that cannot be read$/);
   });
 
   test('may have words around its certificates', async () => {
@@ -217,13 +215,11 @@ describe('attempts', () => {
     [{ AWS_RETRY_MODE: 'wrong' }, '', 'AWS_RETRY_MODE'],
     [{}, 'retry_mode = wrong', 'the profile’s retry_mode'],
     [{}, 'max_attempts = 0', 'the profile’s max_attempts'],
-    ...['0', '-1', '1.5', 'two', '1e1', '1000'].map(
-      (text): [Record<string, string>, string, string] => [
-        { AWS_MAX_ATTEMPTS: text },
-        '',
-        'AWS_MAX_ATTEMPTS',
-      ],
-    ),
+    ...['0', '-1', '1.5', 'two', '1e1'].map((text): [Record<string, string>, string, string] => [
+      { AWS_MAX_ATTEMPTS: text },
+      '',
+      'AWS_MAX_ATTEMPTS',
+    ]),
   ];
   for (const [environment, line, setting] of wrong) {
     test(`by ${line === '' ? JSON.stringify(environment) : line} are refused`, async () => {
@@ -236,6 +232,13 @@ describe('attempts', () => {
           return true;
         });
       }
+    });
+  }
+
+  for (const text of ['1', '1000', '007', '99999999999999999999']) {
+    test(`may be ${text}`, async () => {
+      const made = await on({ environment: { ...ENV_KEYS, AWS_MAX_ATTEMPTS: text } });
+      assert.equal((await made.resolve()).accessKeyId, 'ENV');
     });
   }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { systemClock } from '../../src/clock.ts';
+import type { Verdict } from '../../src/delivery/verdict.ts';
 import type { ClosedWindow, Datum } from '../../src/metrics/aggregate.ts';
 import { type Cloudwatch, startCloudwatch } from '../support/service/cloudwatch.ts';
 import * as fault from '../support/service/faults.ts';
@@ -167,7 +168,7 @@ describe('a sink', () => {
 
   test('a refusal is one loud line with its remedy, not one an attempt', async () => {
     cloudwatch.play(() => fault.refusal(403, 'AccessDenied', 'not authorized'));
-    const remedyFor = (code: string): string => `a remedy for ${code}`;
+    const remedyFor = ({ code }: Verdict): string => `a remedy for ${code}`;
     const { sink, logged } = rigOf({ remedyFor });
     sink.accept(windowOf(1));
     await cloudwatch.waitFor(({ requests: all }) => all.length === 1);
