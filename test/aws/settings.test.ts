@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:https';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { inspect } from 'node:util';
 import type { AwsOptions } from '../../src/aws/aws.ts';
@@ -191,6 +193,28 @@ describe('the CA bundle', () => {
       environment: { AWS_CA_BUNDLE: 'HOME/bad.pem' },
     });
     await assert.rejects(made.aws.context(signal), /holds a certificate that cannot be read$/);
+  });
+
+  test('may be in OpenSSL’s own form, which says for what it is trusted', async (t) => {
+    const { home, write } = await trusting({});
+    const made = spawnSync('openssl', ['x509', '-in', join(home, 'good.pem'), '-trustout'], {
+      encoding: 'utf8',
+    });
+    if (made.status !== 0) return t.skip('SKIP: no openssl here');
+    assert.match(made.stdout, /BEGIN TRUSTED CERTIFICATE/);
+    write({ 'trusted.pem': made.stdout });
+    const flags = { caBundle: join(home, 'trusted.pem') };
+    assert.equal(await ask(await trusting({ flags })), 'ok');
+  });
+
+  test('without the root of whoever answers is named in the failure', async () => {
+    const files = { 'other.pem': (await selfSigned()).cert };
+    const made = await trusting({ files, environment: { AWS_CA_BUNDLE: 'HOME/other.pem' } });
+    const told = `: ${made.home}/other.pem (AWS_CA_BUNDLE) holds no root for it`;
+    await assert.rejects(ask(made), (error) => {
+      assert.ok(error instanceof Error && error.message.endsWith(told), String(error));
+      return true;
+    });
   });
 
   test('may have words around its certificates', async () => {

@@ -110,3 +110,9 @@ describe('instances', () => {
     assert.equal(made.elsewhere.seen.length, 3);
   });
 });
+
+test('a role that is listed by its ARN is asked for as it is', async () => {
+  const arn = 'arn:aws:iam::123456789012:role/team/agent';
+  const replies = { ...INSTANCE, [ROLES]: `\n${arn}\n`, [`${ROLES}${arn}`]: roleJson('ARN') };
+  assert.equal(await keyOf({ replies }), 'ARN');
+});
