@@ -165,7 +165,7 @@ async function openCloudwatch(
   health: Health,
 ): Promise<Sink> {
   const { cloudwatchSink } = await import('./sinks/cloudwatch.ts');
-  const { remedyFor } = await import('./diagnostics/diagnosis.ts');
+  const { remedyOf } = await import('./diagnostics/diagnosis.ts');
   const aws = await openAws(config, world);
   return cloudwatchSink({
     ...config,
@@ -175,14 +175,16 @@ async function openCloudwatch(
     publication,
     resolve: resolver(world, aws),
     openStore: await spoolOpener('cloudwatch', config, world),
-    remedyFor,
+    remedyFor: (verdict) => remedyOf(verdict, world.environment),
     health,
   });
 }
 
 function resolver(world: World, aws: Aws): Resolve {
   const { environment, hostname } = world;
-  const imds: Imds = { get: async (path, signal) => aws.context(signal).imds.get(path, signal) };
+  const imds: Imds = {
+    get: async (path, signal) => (await aws.context(signal)).imds.get(path, signal),
+  };
   const asked: Facts = { environment, hostname, metadata: taskMetadata(world), imds };
   return async (dimensions, signal) =>
     dimensions.some(({ Value }) => isToken(Value))
@@ -233,7 +235,7 @@ function userAgent({ runtime }: World): string {
 
 async function poster(world: World, aws: Aws): Promise<Post<Form>> {
   const { createPost } = await import('./cloudwatch/post.ts');
-  return createPost({ locate: aws.locate, clock: world.clock, userAgent: userAgent(world) });
+  return createPost({ ...aws, clock: world.clock, userAgent: userAgent(world) });
 }
 
 /**
@@ -255,7 +257,8 @@ export async function check(config: Config, world: World): Promise<number> {
     const post = await poster(world, aws);
     const resolve = (signal: AbortSignal) => resolver(world, aws)(config.dimensions, signal);
     const { namespace, checkPublish: isPublishing, logFormat: format } = config;
-    const how = { aws, clock, post, resolve, isPublishing, namespace, format, write };
+    const { environment } = world;
+    const how = { aws, environment, clock, post, resolve, isPublishing, namespace, format, write };
     const exit = await runCheck({ ...how, source: source.describe() });
     if (config.explain) lines.write(await explain(config, world));
     return exit;

@@ -129,3 +129,10 @@ describe('the endpoint by settings', () => {
     assert.deepEqual([region.name, region.from], ['ap-south-1', 'the ECS task']);
   });
 });
+
+test('a scalar of a service’s name is no block', async () => {
+  const config = '[default]\nservices = s\n[services s]\ncloudwatch = endpoint_url=http://no\n';
+  const made = await on({ files: { config } });
+  const { endpoint } = await made.aws.locate(new AbortController().signal);
+  assert.equal(endpoint.host, 'monitoring.eu-west-1.amazonaws.com');
+});
