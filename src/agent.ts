@@ -120,7 +120,7 @@ export class Agent {
     const figures = this.#figures;
     this.#measure();
     if (aligned && this.#readMs >= this.#open.endMonoMs) this.#turn();
-    if (!window.addFigures(figures) && !tells(figures)) return;
+    if (!window.addFigures(figures)) return;
     this.#samples += 1;
     this.#last.set(figures);
     onSample?.(figures, clock.wallMs());
@@ -276,11 +276,6 @@ class Labels {
 /** The last point of the grid that is not after a time. */
 function gridBefore(timeMs: number, gridMs: number): number {
   return Math.floor(timeMs / gridMs) * gridMs;
-}
-
-/** CPU and memory are shown to who looks on, whatever is published. */
-function tells(figures: Figures): boolean {
-  return figureOf(figures, 'cpu') !== undefined || figureOf(figures, 'memory') !== undefined;
 }
 
 function rounded(percent: number | undefined): number | undefined {

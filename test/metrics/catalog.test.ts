@@ -7,6 +7,10 @@ import { SERIES } from '../../src/metrics/figures.ts';
 
 const UNITS: readonly string[] = Object.values(StandardUnit);
 
+const DOCUMENTED = readFileSync(new URL('../../docs/metrics.md', import.meta.url), 'utf8').split(
+  '\n',
+);
+
 test('names are unique', () => {
   const names = CATALOG.map(({ name }) => name);
   assert.deepEqual([...new Set(names)], names);
@@ -20,9 +24,11 @@ describe('each metric', () => {
       assert.match(name, /^[A-Za-z][A-Za-z0-9]{0,254}$/);
     });
 
-    test(`${name} is described in the README`, () => {
-      const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-      assert.ok(readme.includes(`\`${name}\``));
+    test(`${name} has its row in docs/metrics.md, with its unit and whether it is published unasked`, () => {
+      const published = defaultMetrics('median').some((metric) => metric.name === name);
+      const row = `| \`${name}\` | ${unit} | `;
+      const line = DOCUMENTED.find((one) => one.startsWith(row));
+      assert.match(line ?? '', published ? / \| yes \|$/ : /[a-z].* \| by `--metrics` \|$/);
     });
   }
 });
