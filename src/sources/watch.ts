@@ -175,7 +175,12 @@ async function choose(
       if (result.source !== before?.source) result.source.close();
     }
   }
-  if (chosen === undefined) throw notThere(options, candidates);
+  if (chosen === undefined) {
+    const error = notThere(options, candidates);
+    if (before === undefined) throw error;
+    // It was there, and may be again.
+    chosen = pendingChoice(options, error.message, before);
+  }
   return { ...chosen, candidates };
 }
 
@@ -186,10 +191,18 @@ async function choiceOf(
   before: Choice | undefined,
 ): Promise<Omit<Choice, 'candidates'> | string> {
   if (isFound(look)) return foundChoice(look, before);
-  if ('none' in look) return look.none;
-  const key = `nothing (${look.pending})`;
-  const source = before?.key === key ? before.source : waitingSource(options, look.pending);
-  return { key, why: look.pending, isSettled: false, warning: look.pending, source };
+  return 'none' in look ? look.none : pendingChoice(options, look.pending, before);
+}
+
+/** Nothing, until what is waited for is there. */
+function pendingChoice(
+  options: SelectOptions,
+  reason: string,
+  before: Choice | undefined,
+): Omit<Choice, 'candidates'> {
+  const key = `nothing (${reason})`;
+  const source = before?.key === key ? before.source : waitingSource(options, reason);
+  return { key, why: reason, isSettled: false, warning: reason, source };
 }
 
 async function foundChoice(
