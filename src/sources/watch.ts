@@ -184,9 +184,10 @@ async function choose(
     }
   }
   if (chosen === undefined) {
-    // What was there once may come back.
-    if (before === undefined) throw notThere(options, candidates);
-    chosen = waitingChoice(options, reasonsOf(candidates), before);
+    const error = notThere(options, candidates);
+    if (before === undefined) throw error;
+    // It was there, and may be again.
+    chosen = pendingChoice(options, error.message, before);
   }
   return { ...chosen, candidates };
 }
@@ -198,11 +199,11 @@ async function choiceOf(
   before: Choice | undefined,
 ): Promise<Omit<Choice, 'candidates'> | string> {
   if (isFound(look)) return foundChoice(look, before);
-  return 'none' in look ? look.none : waitingChoice(options, look.pending, before);
+  return 'none' in look ? look.none : pendingChoice(options, look.pending, before);
 }
 
-/** A choice of nothing, until something comes. */
-function waitingChoice(
+/** Nothing, until what is waited for is there. */
+function pendingChoice(
   options: SelectOptions,
   reason: string,
   before: Choice | undefined,

@@ -154,6 +154,7 @@ describe('the table', () => {
     ['agent', 'delivery/sender', false],
     ['agent', 'sources/rootfs', false],
     ['agent', 'metrics/window', true],
+    ['agent', 'sources/source', true],
     ['metrics/window', 'kernel/meminfo', false],
     ['metrics/window', 'metrics/catalog', true],
     ['sources/host', 'node:fs', false],
