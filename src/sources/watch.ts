@@ -60,6 +60,8 @@ export class WatchedSource implements Source {
   #delayMs = FIRST_MS;
   #cancel: () => void = () => undefined;
   #isClosed = false;
+  /** Nothing better was expected when the next look was planned. */
+  #isWaitingLong = false;
   #hasSwitched = false;
   readonly #said = new Set<string>();
   readonly #history: string[] = [];
@@ -95,6 +97,10 @@ export class WatchedSource implements Source {
 
   measure(nowMs: number, figures: Figures): boolean {
     const hasChanged = this.#choice.source.measure(nowMs, figures);
+    if (hasChanged && this.#isWaitingLong && this.#lacks()) {
+      this.#cancel();
+      this.#schedule();
+    }
     if (!this.#hasSwitched) return hasChanged;
     this.#hasSwitched = false;
     return true;
@@ -108,10 +114,12 @@ export class WatchedSource implements Source {
   }
 
   #schedule(): void {
-    const isSettled = this.#choice.isSettled && this.#choice.source.absent.size === 0;
+    const isSettled = this.#choice.isSettled && !this.#lacks();
     const delayMs = isSettled ? SETTLED_MS : this.#delayMs;
     this.#delayMs = isSettled ? FIRST_MS : Math.min(this.#delayMs * 2, LONGEST_MS);
+    this.#isWaitingLong = isSettled;
     this.#cancel = this.#options.clock.after(delayMs, () => {
+      this.#isWaitingLong = false;
       this.#lookAgain().then(() => {
         if (!this.#isClosed) this.#schedule();
       });
@@ -135,6 +143,12 @@ export class WatchedSource implements Source {
     const change = `the scope changes from ${before.key} to ${choice.key}: ${choice.why}`;
     this.#history.push(change);
     this.#options.warn(change);
+  }
+
+  /** What is chosen cannot tell what it is chosen for; another view of the same may. */
+  #lacks(): boolean {
+    const { absent } = this.#choice.source;
+    return absent.has('cpu') || absent.has('memory');
   }
 
   #warn(): void {
