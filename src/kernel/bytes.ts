@@ -10,8 +10,9 @@ const SPACE = 32;
 const TAB = 9;
 const ZERO = 48;
 const NINE = 57;
-/** 15 digits are exact in a double, with room for the next one. */
+/** 15 digits are exact in a double; so many less one leave room for the next one. */
 const EXACT = 1e15;
+const ROOM = 1e14;
 
 /**
  * The position right after `key` where `key` begins a line, or -1.
@@ -60,8 +61,8 @@ export function lowDigitsAt(bytes: Buffer, end: number, from: number): number {
   for (let at = from; at < end; at += 1) {
     const digit = (bytes[at] ?? 0) - ZERO;
     if (digit < 0 || digit > NINE - ZERO) break;
+    if (value >= ROOM) value %= ROOM;
     value = at === from ? digit : value * 10 + digit;
-    if (value >= EXACT) value %= EXACT;
   }
   return value;
 }

@@ -1,7 +1,7 @@
 // Over 200 lines: the table of signs, and how each of them is found, belong together.
 import type { Environment } from '../environment.ts';
 import { parseByteLimit, parseCfsQuota, parseCpuMax } from '../kernel/limits.ts';
-import { type Cgroups, isPath } from './cgroup/hierarchy.ts';
+import { type Cgroups, isPath, type Resolved } from './cgroup/hierarchy.ts';
 import { containerDepth, namesOf } from './cgroup/names.ts';
 import { type RootFs, shown } from './rootfs.ts';
 
@@ -171,18 +171,23 @@ function limitedGroup(seen: Seen): string | undefined {
 const NO_LIMIT_CORES = 2 ** 20;
 const NO_LIMIT_BYTES = 2 ** 60;
 
+function foldersOf(place: Resolved): readonly { version: 1 | 2; folder: string }[] {
+  if (!isPath(place)) return [];
+  return place.folders.map((folder) => ({ version: place.version, folder }));
+}
+
 /** At the own level, or at one above it. */
 function hasLimits(fs: RootFs, { cpu, memory }: Cgroups): boolean {
-  const cores = (isPath(cpu) ? cpu.folders : []).map((folder) => {
+  const cores = foldersOf(cpu).map(({ version, folder }) => {
     const text = (name: string): string => fs.text(`${folder}/${name}`);
-    const legacy = parseCfsQuota(text('cpu.cfs_quota_us'), text('cpu.cfs_period_us'));
-    return Math.min(parseCpuMax(text('cpu.max')), legacy);
+    return version === 2
+      ? parseCpuMax(text('cpu.max'))
+      : parseCfsQuota(text('cpu.cfs_quota_us'), text('cpu.cfs_period_us'));
   });
-  const bytes = (isPath(memory) ? memory.folders : []).flatMap((folder) =>
-    ['memory.max', 'memory.limit_in_bytes'].map((name) =>
-      parseByteLimit(fs.text(`${folder}/${name}`)),
-    ),
-  );
+  const bytes = foldersOf(memory).map(({ version, folder }) => {
+    const name = version === 2 ? 'memory.max' : 'memory.limit_in_bytes';
+    return parseByteLimit(fs.text(`${folder}/${name}`));
+  });
   return Math.min(...cores) < NO_LIMIT_CORES || Math.min(...bytes) < NO_LIMIT_BYTES;
 }
 

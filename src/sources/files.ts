@@ -1,6 +1,6 @@
 import { ParseError, reasonOf } from '../errors.ts';
 import { keyedNumber, lowDigitsAt, numberAt, skipBlanks } from '../kernel/bytes.ts';
-import type { RootFile, RootFs } from './rootfs.ts';
+import { type RootFile, type RootFs, shown } from './rootfs.ts';
 
 /** A file of one number. */
 export const NUMBER_BYTES = 64;
@@ -26,7 +26,7 @@ export function readKeyed(fs: RootFs, file: RootFile, bytes: number, key: string
 function checked(file: RootFile, value: number, key = ''): number {
   if (!Number.isNaN(value)) return value;
   const what = key === '' ? 'no number' : `no line "${key.trim()}" with a number`;
-  throw new ParseError(file.path, what);
+  throw new ParseError(shown(file.path), what);
 }
 
 /** Hands what was read to a parser. @throws ParseError naming the file */
@@ -35,6 +35,6 @@ export function parsed<Value>(file: RootFile, parse: () => Value): Value {
     return parse();
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    throw new ParseError(file.path, reasonOf(error), { cause: error });
+    throw new ParseError(shown(file.path), reasonOf(error), { cause: error });
   }
 }

@@ -66,16 +66,17 @@ export class Machine {
 
   #used(end: number, total: number, mode: MemoryMode): number {
     const { buffer } = this.#fs;
+    const said = mode === 'workingset' ? memory(buffer, end, 'MemAvailable:') : Number.NaN;
+    if (said > 0 && said <= total) return total - said;
+    // A number that ran below 0 (LXCFS): what is reckoned from it would be nonsense, too.
+    if (memory(buffer, end, 'MemFree:') > total) {
+      throw new NoDataError('/proc/meminfo: MemFree is above MemTotal, which cannot be');
+    }
     if (mode !== 'workingset') {
       const used = mode === 'usage' ? usedWithCache(buffer, end) : usedWithoutCache(buffer, end);
       if (Number.isNaN(used)) throw new ParseError(this.#meminfo.path, 'no line "MemFree:"');
-      return this.#possible(used, total);
+      return used;
     }
-    const said = memory(buffer, end, 'MemAvailable:');
-    if (said > 0 && said <= total) return total - said;
-    const free = memory(buffer, end, 'MemFree:');
-    // A number that ran below 0 (LXCFS): what is estimated from it would be nonsense, too.
-    this.#possible(total - free, total);
     const estimate = estimateAvailable(buffer, end, Number.NaN);
     if (Number.isNaN(estimate)) throw new ParseError(this.#meminfo.path, 'no line "MemFree:"');
     return total - Math.min(this.#withWatermark(estimate), total);
@@ -87,12 +88,5 @@ export class Machine {
     if (Number.isNaN(pages)) return estimate;
     const end = this.#meminfo.whole();
     return estimateAvailable(this.#fs.buffer, end, pages * PAGE_BYTES);
-  }
-
-  #possible(used: number, total: number): number {
-    if (used < 0 || used > total) {
-      throw new NoDataError('/proc/meminfo: MemFree is above MemTotal, which cannot be');
-    }
-    return used;
   }
 }

@@ -19,7 +19,7 @@ import { findMembers, isForeign } from './members.ts';
 import { isAnswer } from './meters.ts';
 import { mountTable } from './mounts.ts';
 import type { SourceOptions } from './options.ts';
-import { type RootFs, shown } from './rootfs.ts';
+import { type RootFs, shown, typed } from './rootfs.ts';
 import { openSiblingSource, refusalText } from './siblings.ts';
 import type { Source } from './source.ts';
 
@@ -268,7 +268,7 @@ function lookAtPod(options: SelectOptions): Look {
 
 function lookAtContainer(options: SelectOptions): Look {
   const { fs, scope, own } = options;
-  const forcedPath = typeof scope === 'object' ? scope.cgroup : undefined;
+  const forcedPath = typeof scope === 'object' ? typed(scope.cgroup) : undefined;
   const resolve = (): Cgroups => ownCgroups(fs, forcedPath);
   const cgroups = resolve();
   const signs = signsOf(fs, cgroups, own?.environment ?? {});

@@ -235,6 +235,32 @@ const ROWS: readonly Row[] = [
     cpu: [2, '/sys/fs/cgroup/system.slice', '/sys/fs/cgroup'],
   },
   {
+    what: 'a path that was named with the mount point before it',
+    texts: { memberships: '0::/me\n', mounts: unified(), forcedPath: '/sys/fs/cgroup/a.slice' },
+    cpu: [2, '/sys/fs/cgroup/a.slice', '/sys/fs/cgroup'],
+  },
+  {
+    what: 'a path that was named with the mount point of one controller before it',
+    texts: {
+      memberships: '4:memory:/\n2:cpu,cpuacct:/\n',
+      mounts: legacy('cpu,cpuacct') + legacy('memory'),
+      forcedPath: '/sys/fs/cgroup/memory/a',
+    },
+    cpu: [1, '/sys/fs/cgroup/cpu,cpuacct/a', '/sys/fs/cgroup/cpu,cpuacct'],
+    memory: [1, '/sys/fs/cgroup/memory/a', '/sys/fs/cgroup/memory'],
+  },
+  {
+    what: 'a path that was named whose name only begins like the mount point',
+    texts: { memberships: '0::/\n', mounts: unified(), forcedPath: '/sys/fs/cgroups' },
+    cpu: [
+      2,
+      '/sys/fs/cgroup/sys/fs/cgroups',
+      '/sys/fs/cgroup/sys/fs',
+      '/sys/fs/cgroup/sys',
+      '/sys/fs/cgroup',
+    ],
+  },
+  {
     what: 'a path that was named where our own has no name',
     texts: { memberships: '0::/../x\n', mounts: unified(), forcedPath: '/a' },
     cpu: [2, '/sys/fs/cgroup/a', '/sys/fs/cgroup'],

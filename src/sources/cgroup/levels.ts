@@ -73,8 +73,11 @@ export class CpuLevel {
     this.cores = Number.NaN;
     this.usageNs = Number.NaN;
     this.usageNs = this.readUsageNs();
-    const grownNs = grownBy(before, this.usageNs) - lessNs;
-    if (spanMs > 0 && grownNs >= 0) this.cores = grownNs / (spanMs * NANOSECONDS_A_MS);
+    const grownNs = grownBy(before, this.usageNs);
+    // The agent's own time is read at another instant, so it may be more than that of its group.
+    if (spanMs > 0 && grownNs >= 0) {
+      this.cores = Math.max(0, grownNs - lessNs) / (spanMs * NANOSECONDS_A_MS);
+    }
   }
 
   /** Periods of the quota since the folder was made. @throws NoDataError, ParseError */
