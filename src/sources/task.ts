@@ -75,11 +75,11 @@ function describeTask(poller: TaskPoller, limits: TaskLimitsNow, options: TaskOp
   const { task, news } = poller;
   const hasCache = news?.stats.some(({ inactiveFile }) => Number.isNaN(inactiveFile)) === true;
   return [
-    `scope=task source=task-metadata containers=${runningMembers(task).length}`,
+    'scope=task source=task-metadata',
     coresText(limits.cores()),
     bytesText(limits.bytes()),
     `mem.mode=${options.memoryMode}${hasCache ? ' (page cache included)' : ''}`,
-    `launch=${task.launchType} every=${POLL_MS / 1000}s`,
+    `launch=${task.launchType} every=${POLL_MS / 1000}s containers=${runningMembers(task).length}`,
   ].join(' ');
 }
 

@@ -1,5 +1,6 @@
 // Over 200 lines: what is chosen, when it is asked again and what a change costs belong together.
-import { ConfigError, NoDataError } from '../errors.ts';
+import { ConfigError, NoDataError, reasonOf } from '../errors.ts';
+import type { Figures } from '../metrics/figures.ts';
 import { commonMeters } from './common.ts';
 import { meter, sourceOf } from './meters.ts';
 import {
@@ -60,16 +61,16 @@ export class WatchedSource implements Source {
   #delayMs = FIRST_MS;
   #cancel: () => void = () => undefined;
   #isClosed = false;
+  /** Nothing better was expected when the next look was planned. */
+  #isWaitingLong = false;
+  #hasSwitched = false;
   readonly #said = new Set<string>();
   readonly #history: string[] = [];
-  /** The chosen source's own, so that a tick takes no detour. */
-  measure: Source['measure'];
 
   constructor(options: SelectOptions, ways: readonly Way[], choice: Choice) {
     this.#options = options;
     this.#ways = ways;
     this.#choice = choice;
-    this.measure = choice.source.measure;
     this.#warn();
     this.#schedule();
   }
@@ -95,6 +96,17 @@ export class WatchedSource implements Source {
     return this.#choice.source.describe();
   }
 
+  measure(nowMs: number, figures: Figures): boolean {
+    const hasChanged = this.#choice.source.measure(nowMs, figures);
+    if (hasChanged && this.#isWaitingLong && this.#lacks()) {
+      this.#cancel();
+      this.#schedule();
+    }
+    if (!this.#hasSwitched) return hasChanged;
+    this.#hasSwitched = false;
+    return true;
+  }
+
   close(): void {
     this.#isClosed = true;
     this.#cancel();
@@ -103,13 +115,20 @@ export class WatchedSource implements Source {
   }
 
   #schedule(): void {
-    const isSettled = this.#choice.isSettled && this.#choice.source.absent.size === 0;
+    const isSettled = this.#choice.isSettled && !this.#lacks();
     const delayMs = isSettled ? SETTLED_MS : this.#delayMs;
     this.#delayMs = isSettled ? FIRST_MS : Math.min(this.#delayMs * 2, LONGEST_MS);
+    this.#isWaitingLong = isSettled;
     this.#cancel = this.#options.clock.after(delayMs, () => {
-      this.#lookAgain().then(() => {
-        if (!this.#isClosed) this.#schedule();
-      });
+      this.#isWaitingLong = false;
+      this.#lookAgain()
+        // What was chosen goes on measuring, whatever went wrong here.
+        .catch((error) => {
+          this.#options.warn(`the scope could not be looked at again: ${reasonOf(error)}`);
+        })
+        .then(() => {
+          if (!this.#isClosed) this.#schedule();
+        });
     });
   }
 
@@ -124,7 +143,7 @@ export class WatchedSource implements Source {
     this.#warn();
     if (choice.source === before.source) return;
     this.#scopeNumber += before.source.scopeNumber + 1;
-    this.#switchTo(choice.source);
+    this.#hasSwitched = true;
     before.source.close();
     this.#delayMs = FIRST_MS;
     const change = `the scope changes from ${before.key} to ${choice.key}: ${choice.why}`;
@@ -132,13 +151,10 @@ export class WatchedSource implements Source {
     this.#options.warn(change);
   }
 
-  /** The first measurement of another source says that something has changed. */
-  #switchTo(source: Source): void {
-    this.measure = (nowMs, figures) => {
-      this.measure = source.measure;
-      source.measure(nowMs, figures);
-      return true;
-    };
+  /** What is chosen cannot tell what it is chosen for; another view of the same may. */
+  #lacks(): boolean {
+    const { absent } = this.#choice.source;
+    return absent.has('cpu') || absent.has('memory');
   }
 
   #warn(): void {
