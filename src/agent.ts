@@ -35,18 +35,21 @@ export interface AgentOptions {
 
 /** A wall clock that differs from the monotonic one by more than this since a window began was set. */
 const STEP_MS = 1000;
+/** Or by this share of the time since: ntpd corrects a clock by 0.5 ms in a second, and no faster. */
+const SLEW = 0.001;
 const SECOND_MS = 1000;
+const HOUR_MS = 3_600_000;
 
 /** The loop: measures at each tick, closes a window at each boundary, flushes at the stop. */
 export class Agent {
   readonly #options: AgentOptions;
   readonly #figures: Figures = createFigures();
   readonly #leastSpanMs: number;
-  readonly #labels = new Labels();
+  readonly #labels: Labels;
   readonly #missing = new Map<string, string>();
   #scopeNumber = 0;
   #startedMs = 0;
-  #open: OpenWindow = { monoMs: 0, wallMs: 0, uptimeMs: 0, endMonoMs: 0, isRest: false };
+  #open: OpenWindow = NOTHING_OPEN;
   #readMs = 0;
   #samples = 0;
   readonly #last: Figures = createFigures();
@@ -56,13 +59,15 @@ export class Agent {
   constructor(options: AgentOptions) {
     this.#options = options;
     this.#leastSpanMs = Math.min(LEAST_SPAN_MS, options.intervalMs * TIMER_LATENESS);
+    this.#labels = new Labels(options.periodMs);
   }
 
   /** Takes the baseline at once, then a sample every interval. */
   start(): void {
     const { clock, log, source } = this.#options;
     this.#startedMs = clock.monoMs();
-    this.#openWindow();
+    this.#scopeNumber = source.scopeNumber;
+    this.#openWindow(0);
     this.#measure();
     log.info(source.describe());
     this.#schedule();
@@ -82,7 +87,7 @@ export class Agent {
   hurry(): void {
     this.#sampleUnlessFresh();
     this.#closeWindow(false);
-    this.#openWindow(true);
+    this.#openWindow(0, true);
     this.#options.sink.hurry?.();
   }
 
@@ -128,7 +133,7 @@ export class Agent {
     const figures = this.#figures;
     this.#measure();
     if (aligned && this.#readMs >= this.#open.endMonoMs) this.#turn();
-    if (!window.addFigures(figures) && !tells(figures)) return;
+    if (!window.addFigures(figures)) return;
     this.#samples += 1;
     this.#last.set(figures);
     onSample?.(figures, clock.wallMs());
@@ -156,17 +161,24 @@ export class Agent {
   }
 
   #turn(): void {
+    const { periodMs } = this.#options;
     this.#closeWindow(true);
-    this.#openWindow();
+    this.#openWindow(Math.min(STEP_MS + periodMs * SLEW, periodMs / 4));
   }
 
-  /** Windows end where the wall clock, as it is now, reaches a multiple of the period. */
-  #openWindow(isRest = false): void {
+  /**
+   * Windows end where the wall clock, as it is now, reaches a multiple of the period.
+   *
+   * @param earlyMs the window before may have ended so much too early, by a clock that is being
+   *   corrected: what is left of its period is no window
+   * @param isRest the beginning of its period has gone already
+   */
+  #openWindow(earlyMs: number, isRest = false): void {
     const { aligned, clock, periodMs, uptimeMs } = this.#options;
     const [monoMs, wallMs] = [clock.monoMs(), clock.wallMs()];
-    const leftMs = periodMs - (((wallMs % periodMs) + periodMs) % periodMs);
+    const leftMs = gridBefore(wallMs + earlyMs, periodMs) + periodMs - wallMs;
     const endMonoMs = aligned ? monoMs + leftMs : Number.POSITIVE_INFINITY;
-    this.#open = { monoMs, wallMs, uptimeMs: uptimeMs(), endMonoMs, isRest };
+    this.#open = { monoMs, wallMs, uptimeMs: uptimeMs(), earlyMs, endMonoMs, isRest };
   }
 
   /** @param isOver whether the period is */
@@ -179,8 +191,12 @@ export class Agent {
       log.debug('a window without samples, nothing to send');
       return;
     }
-    const gridMs = this.#open.isRest ? SECOND_MS : periodMs;
-    const startMs = this.#labels.take(this.#startWallMs(), aligned ? gridMs : 0);
+    const wallMs = this.#startWallMs();
+    const gridMs = gridBefore(
+      wallMs + this.#open.earlyMs,
+      this.#open.isRest ? SECOND_MS : periodMs,
+    );
+    const startMs = this.#labels.take(aligned ? gridMs : wallMs);
     const nowMs = clock.wallMs();
     const lastMs = this.#open.isRest ? nowMs : startMs + periodMs;
     const endMs = isOver || (aligned && nowMs > lastMs) ? lastMs : nowMs;
@@ -196,9 +212,10 @@ export class Agent {
     const { monoMs, wallMs, uptimeMs: uptimeBefore } = this.#open;
     const lengthMs = clock.monoMs() - monoMs;
     const stepMs = clock.wallMs() - wallMs - lengthMs;
-    if (Math.abs(stepMs) < STEP_MS) return wallMs;
+    const leastMs = STEP_MS + lengthMs * SLEW;
+    if (Math.abs(stepMs) < leastMs) return wallMs;
     const suspendedMs = uptimeMs() - uptimeBefore - lengthMs;
-    if (Math.abs(stepMs - suspendedMs) < STEP_MS) return wallMs;
+    if (Math.abs(stepMs - suspendedMs) < leastMs) return wallMs;
     log.warn('the wall clock was set; windows follow it', { bySeconds: Math.round(stepMs / 1000) });
     return wallMs + stepMs;
   }
@@ -237,43 +254,56 @@ interface OpenWindow {
   readonly monoMs: number;
   readonly wallMs: number;
   readonly uptimeMs: number;
+  /** So much later than the start lies the point of the grid that it may belong to. */
+  readonly earlyMs: number;
   readonly endMonoMs: number;
   /** What is left of a period whose beginning has gone already: it is called by its own first second. */
   readonly isRest: boolean;
 }
 
-/** The labels of windows: on the grid of the period, and none of them twice. */
-class Labels {
-  /** Spans of labels that were given, the newest last: one, but for a clock that was set. */
-  readonly #taken: { from: number; to: number }[] = [];
+/** Labels that were given: each point of a grid from one to another. */
+interface Span {
+  readonly fromMs: number;
+  toMs: number;
+}
 
-  /** @param gridMs 0 for none */
-  take(startMs: number, gridMs: number): number {
-    let label = gridMs === 0 ? startMs : gridOf(startMs, gridMs);
-    while (this.#taken.some(({ from, to }) => label >= from && label <= to)) label += SECOND_MS;
+const NOTHING_OPEN: OpenWindow = {
+  ...{ monoMs: 0, wallMs: 0, uptimeMs: 0, earlyMs: 0, endMonoMs: 0, isRest: false },
+};
+
+/** The labels of windows: on the grid of the period where that is free, and none of them twice. */
+class Labels {
+  /** The newest last: one, but for a clock that was set. */
+  readonly #taken: Span[] = [];
+  readonly #gridMs: number;
+
+  constructor(gridMs: number) {
+    this.#gridMs = gridMs;
+  }
+
+  /** @returns the first free second from `startMs` on */
+  take(startMs: number): number {
+    let label = startMs;
+    while (this.#isTaken(label)) label += SECOND_MS;
     const newest = this.#taken.at(-1);
-    if (
-      newest !== undefined &&
-      label > newest.to &&
-      label - newest.to <= Math.max(gridMs, SECOND_MS) * 2
-    ) {
-      newest.to = label;
-    } else this.#taken.push({ from: label, to: label });
+    const gapMs = newest === undefined ? 0 : label - newest.toMs;
+    const isNext = gapMs > 0 && gapMs <= HOUR_MS && gapMs % this.#gridMs === 0;
+    if (newest !== undefined && isNext) newest.toMs = label;
+    else this.#taken.push({ fromMs: label, toMs: label });
     return label;
+  }
+
+  #isTaken(label: number): boolean {
+    return this.#taken.some(
+      ({ fromMs, toMs }) =>
+        label >= fromMs && label <= toMs && (label - fromMs) % this.#gridMs === 0,
+    );
   }
 }
 
-/**
- * The point of the grid that a window belongs to. A clock that is being corrected is a little early or
- * late, which must not move a window into the one before.
- */
-function gridOf(startMs: number, gridMs: number): number {
-  return Math.floor((startMs + Math.min(SECOND_MS, gridMs / 4)) / gridMs) * gridMs;
-}
-
-/** CPU and memory are shown to who looks on, whatever is published. */
-function tells(figures: Figures): boolean {
-  return figureOf(figures, 'cpu') !== undefined || figureOf(figures, 'memory') !== undefined;
+/** The last point of the grid that is not after a time. */
+function gridBefore(timeMs: number, gridMs: number): number {
+  return Math.floor(timeMs / gridMs) * gridMs;
 }
 
 function rounded(percent: number | undefined): number | undefined {

@@ -29,6 +29,7 @@ import { openRootFs, type RootFs } from './sources/rootfs.ts';
 import type { Scope, SelectOptions } from './sources/select.ts';
 import type { Source } from './sources/source.ts';
 import { watchSource } from './sources/watch.ts';
+import type { Disk } from './spool/disk.ts';
 import { VERSION } from './version.ts';
 
 /** What the program stands in. */
@@ -50,6 +51,8 @@ export interface World {
   readonly ending: AbortSignal;
   /** Counts calls that hold a thread, which keeps the process from ending. */
   readonly threads: { held: number };
+  /** Node and this program, where the disk is left to processes of their own: beside a job. */
+  readonly apart?: readonly [node: string, program: string];
   /** For the user agent: `nodejs/v24.1.0 linux/x64`. */
   readonly runtime: string;
 }
@@ -216,7 +219,7 @@ async function openCloudwatch(
   health: Health,
 ): Promise<Sink> {
   const { cloudwatchSink } = await import('./sinks/cloudwatch.ts');
-  const { remedyFor } = await import('./diagnostics/diagnosis.ts');
+  const { remedyOf } = await import('./diagnostics/diagnosis.ts');
   const aws = await openAws(config, world);
   return cloudwatchSink({
     ...config,
@@ -226,14 +229,16 @@ async function openCloudwatch(
     publication,
     resolve: resolver(world, aws),
     openStore: await spoolOpener('cloudwatch', config, world),
-    remedyFor,
+    remedyFor: (verdict) => remedyOf(verdict, world.environment),
     health,
   });
 }
 
 function resolver(world: World, aws: Aws): Resolve {
   const { environment, hostname } = world;
-  const imds: Imds = { get: async (path, signal) => aws.context(signal).imds.get(path, signal) };
+  const imds: Imds = {
+    get: async (path, signal) => (await aws.context(signal)).imds.get(path, signal),
+  };
   const asked: Facts = { environment, hostname, metadata: taskMetadata(world), imds };
   return async (dimensions, signal) =>
     dimensions.some(({ Value }) => isToken(Value))
@@ -249,13 +254,12 @@ function resolver(world: World, aws: Aws): Resolve {
 async function spoolOpener(
   output: string,
   config: Config,
-  { clock, log, random }: World,
+  { clock, log, random, apart }: World,
 ): Promise<((pending: PendingWindows, adopt: Adopt) => Store) | undefined> {
   if (config.spool === undefined) return undefined;
-  const { openDisk } = await import('./spool/disk.ts');
   const { Spool } = await import('./spool/spool.ts');
   const digits = (): string => Math.floor(random() * 2 ** 32).toString(16);
-  const disk = openDisk(config.spool);
+  const disk = await openFolder(config.spool, apart);
   return (pending, adopt) =>
     new Spool({
       disk,
@@ -270,9 +274,15 @@ async function spoolOpener(
     });
 }
 
+async function openFolder(folder: string, apart: World['apart']): Promise<Disk> {
+  if (apart === undefined) return (await import('./spool/disk.ts')).openDisk(folder);
+  return (await import('./spool/apart.ts')).openDiskApart(folder, apart);
+}
+
 /** Looks for nothing yet: that is the first request's. */
 export async function openAws(config: Config, world: World): Promise<Aws> {
-  const { environment, clock, log, random, ending, threads } = world;
+  const { environment, clock, log, random, ending, threads, apart } = world;
+  if (apart !== undefined) (await import('./aws/files.ts')).readFilesApart();
   const { createAws } = await import('./aws/aws.ts');
   const home = { environment, platform: platform(), homedir };
   return createAws({ home, flags: config, clock, log, random, ending, threads });
@@ -284,7 +294,7 @@ export function userAgent({ runtime }: World): string {
 
 async function poster(world: World, aws: Aws): Promise<Post<Form>> {
   const { createPost } = await import('./cloudwatch/post.ts');
-  return createPost({ locate: aws.locate, clock: world.clock, userAgent: userAgent(world) });
+  return createPost({ ...aws, clock: world.clock, userAgent: userAgent(world) });
 }
 
 /**
@@ -306,7 +316,8 @@ export async function check(config: Config, world: World): Promise<number> {
     const post = await poster(world, aws);
     const resolve = (signal: AbortSignal) => resolver(world, aws)(config.dimensions, signal);
     const { namespace, checkPublish: isPublishing, logFormat: format } = config;
-    const how = { aws, clock, post, resolve, isPublishing, namespace, format, write };
+    const { environment } = world;
+    const how = { aws, environment, clock, post, resolve, isPublishing, namespace, format, write };
     const exit = await runCheck({ ...how, source: source.describe() });
     if (config.explain) lines.write(await explain(config, world));
     return exit;

@@ -39,13 +39,27 @@ export class ParseError extends Error {
 
 /** Nothing to measure here: what is missing, and the remedy. Not a fault of the program. */
 export class NoDataError extends Error {
-  override readonly name = 'NoDataError';
+  override readonly name: string = 'NoDataError';
 }
+
+/** Nowhere is there a region. */
+export class NoRegionError extends NoDataError {
+  readonly code = 'NoRegion';
+}
+
+/** Nowhere are there credentials. */
+export class NoCredentialsError extends NoDataError {
+  readonly code = 'NoCredentials';
+}
+
+/** Who it was that refused or did not answer, where that is not CloudWatch. */
+export type Peer = 'sts' | 'sso' | 'container' | 'imds' | 'process';
 
 /** What an error of a service means for whoever asked. */
 export interface AwsErrorOptions extends ErrorOptions {
   /** The same question may well be answered in a moment. */
   readonly again?: boolean;
+  readonly peer?: Peer;
   /** Nothing but a person's work changes it: old credentials are no answer to it either. */
   readonly final?: boolean;
 }
@@ -57,6 +71,7 @@ export class AwsError extends Error {
   readonly code: string;
   readonly again: boolean;
   readonly final: boolean;
+  readonly peer: Peer | undefined;
 
   /** @param problem a line that holds nothing secret: never the text of a file or an answer */
   constructor(code: string, problem: string, options: AwsErrorOptions = {}) {
@@ -64,6 +79,7 @@ export class AwsError extends Error {
     this.code = code;
     this.again = options.again ?? false;
     this.final = options.final ?? false;
+    this.peer = options.peer;
   }
 }
 
@@ -92,4 +108,27 @@ const NOT_PERMITTED = 'ERR_ACCESS_DENIED';
 export function systemCodeOf(thrown: unknown): string | undefined {
   const code = codeOf(thrown);
   return code?.startsWith('ERR_') === true && code !== NOT_PERMITTED ? undefined : code;
+}
+
+/** Who failed, by an error or what caused it. */
+export function peerOf(thrown: unknown): Peer | undefined {
+  if (!(thrown instanceof Error)) return undefined;
+  return 'peer' in thrown && isPeer(thrown.peer) ? thrown.peer : peerOf(thrown.cause);
+}
+
+const PEERS: readonly unknown[] = ['sts', 'sso', 'container', 'imds', 'process'];
+
+function isPeer(value: unknown): value is Peer {
+  return PEERS.includes(value);
+}
+
+/** Faults of a call by Node's own codes, which no network mends; those of TLS are about a peer. */
+const OWN_CODE = /^ERR_(?!TLS_|SSL_)/;
+
+/** Something between here and another machine, which may be over the next time. */
+export function isNetworkFailure(thrown: unknown): boolean {
+  const isOurs =
+    thrown instanceof ConfigError || thrown instanceof NoDataError || thrown instanceof AwsError;
+  const code = codeOf(thrown);
+  return !isOurs && code !== undefined && !OWN_CODE.test(code);
 }

@@ -17,6 +17,8 @@ import { VERSION } from './version.ts';
 
 const EXIT = { flushed: 0, failed: 1, misconfigured: 2 };
 const PROGRAM = 'cloudwatch-metrics-agent';
+/** The first argument of the process that serves a spool: see spool/apart.ts. */
+const SERVE = '@disk';
 const [STDIN, STDOUT, STDERR] = [0, 1, 2] as const;
 /** For the receipt's line where there is no agent. */
 const LAST_MS = 500;
@@ -59,6 +61,10 @@ main().catch((error) => {
 });
 
 async function main(): Promise<void> {
+  if (process.argv[2] === SERVE) {
+    const { serveDisk } = await import('./spool/serve.ts');
+    return serveDisk(process.argv[3] ?? '', process.stdin, process.stdout);
+  }
   const split = splitCommand(process.argv.slice(2));
   if (split !== undefined && !isAboutUs(split.flags)) return runWithJob(split);
   // A reader that went away (`| head`) ends the program quietly.
@@ -232,7 +238,8 @@ async function runWithJob({ flags, command }: Split): Promise<void> {
       const { flushTimeoutMs, graceMs, stopTimeoutMs = usualStopMs(process.env) } = parsed;
       setUp({ flushTimeoutMs, graceMs, stopTimeoutMs });
       const { openBeside } = await import('./run/beside.ts');
-      const world = worldOf(parsed, openOwnLines(STDOUT, clock));
+      const apart = [process.execPath, process.argv[1] ?? ''] as const;
+      const world = { ...worldOf(parsed, openOwnLines(STDOUT, clock)), apart };
       const watch = await openBeside(parsed, world, place);
       watch.start();
       return {

@@ -14,6 +14,7 @@ import { createRefresh } from './credentials/refresh.ts';
 import { configuredEndpoint } from './endpoint.ts';
 import { requireText } from './files.ts';
 import { type Home, loadProfiles, type Profiles } from './profiles.ts';
+import { keepSecret } from './redact.ts';
 import { findRegion, type Region } from './region.ts';
 import { createSkew, type Skew } from './skew.ts';
 
@@ -48,7 +49,9 @@ export interface Aws {
   /** Finds what is not yet found. @throws as {@link findRegion}, {@link configuredEndpoint} do */
   locate(signal: AbortSignal): Promise<Destination>;
   /** What providers work with, now. @throws ConfigError, ParseError for broken files */
-  context(signal: AbortSignal): ProviderContext;
+  context(signal: AbortSignal): Promise<ProviderContext>;
+  /** What is being asked just now, in words, for whoever cannot wait for it. */
+  readonly asking: () => string;
   readonly credentials: CredentialSource;
   readonly skew: Skew;
   close(): void;
@@ -69,9 +72,13 @@ export function createAws(options: AwsOptions): Aws {
   let destination: Destination | undefined;
   let origin: Origin | undefined;
 
-  function readProfiles(): Profiles {
-    const profiles = loadProfiles(home, flags.profile);
-    for (const warning of profiles.warnings) warn('a file of settings is left out', warning);
+  let asking = 'the settings';
+
+  async function readProfiles(): Promise<Profiles> {
+    const profiles = await loadProfiles(home, flags.profile);
+    if (profiles.warnings.length > 0) {
+      warn('settings are read without what cannot be read', profiles.warnings.join('; '));
+    }
     return profiles;
   }
 
@@ -81,12 +88,15 @@ export function createAws(options: AwsOptions): Aws {
   }
 
   /** One for the process: it keeps connections and the trusted roots. */
-  function client(setting: Setting): HttpClient {
+  async function client(setting: Setting): Promise<HttpClient> {
     if (http !== undefined) return http;
     const bundle = flags.caBundle ?? setting('AWS_CA_BUNDLE', 'ca_bundle');
-    const ca = bundle === undefined ? undefined : authorities(bundle);
+    const name =
+      flags.caBundle === undefined ? nameOf(setting, 'AWS_CA_BUNDLE', 'ca_bundle') : '--ca-bundle';
+    const ca = bundle === undefined ? undefined : await authorities(bundle, name);
     const names = { environment, ending: options.ending, threads: options.threads };
-    http = connect(ca === undefined ? { route, ...names } : { route, ...names, ca });
+    const trust = ca === undefined ? {} : { ca, caName: `${bundle} (${name})` };
+    http ??= connect({ route, ...names, ...trust });
     return http;
   }
 
@@ -95,19 +105,19 @@ export function createAws(options: AwsOptions): Aws {
     const { createImds, imdsSettings } = await import('../metadata/imds.ts');
     const settings = imdsSettings(setting);
     const key = JSON.stringify(settings);
-    if (imds?.key !== key) imds = { key, service: createImds(settings, over, clock) };
+    if (imds?.key !== key) imds = { key, service: createImds(settings, over, clock, keepSecret) };
     return imds.service;
   }
 
-  function context(signal: AbortSignal): ProviderContext {
-    const profiles = readProfiles();
+  async function context(signal: AbortSignal): Promise<ProviderContext> {
+    const profiles = await readProfiles();
     const { setting } = profiles;
-    const over = client(setting);
+    const over = await client(setting);
     // Asked for, and its settings judged, only where nothing before it has what is looked for.
     const service: Imds = {
       get: async (path, one) => (await metadata(setting, over)).get(path, one),
     };
-    return {
+    const made: ProviderContext = {
       environment,
       home,
       profiles,
@@ -118,18 +128,22 @@ export function createAws(options: AwsOptions): Aws {
       imds: service,
       endpoints: { setting, service: profiles.service },
       startMs,
+      asks: (whom) => {
+        asking = whom;
+      },
       warn: (reason) => warn('a setting is left out', reason),
       tries: attempts(setting),
       signal,
       region: async () => {
-        region ??= await findRegion(flags.region, { setting, http: over, imds: service, signal });
+        region ??= await findRegion(flags.region, made);
         return region;
       },
     };
+    return made;
   }
 
   const load = async (signal: AbortSignal): Promise<Identity> => {
-    const identity = await resolveChain(context(signal), origin);
+    const identity = await resolveChain(await context(signal), origin);
     origin = identity.origin;
     return identity;
   };
@@ -138,6 +152,7 @@ export function createAws(options: AwsOptions): Aws {
     nowMs: skew.nowMs,
     random,
     load,
+    asking: () => asking,
     onFallBack: (error) => {
       const reason = reasonOf(error);
       log.warn('credentials cannot be renewed, the old ones are used', { reason });
@@ -149,9 +164,10 @@ export function createAws(options: AwsOptions): Aws {
     skew,
     credentials,
     context,
+    asking: () => asking,
     async locate(signal) {
       if (destination !== undefined) return destination;
-      const { http: over, endpoints, region: find, profiles } = context(signal);
+      const { http: over, endpoints, region: find, profiles } = await context(signal);
       const found = await find();
       const by = { ...endpoints, flag: flags.endpoint };
       const endpoint = configuredEndpoint('monitoring', found.name, found.isFips, by);
@@ -165,17 +181,19 @@ export function createAws(options: AwsOptions): Aws {
 }
 
 /** @throws ConfigError for a file without certificates: Node would take it as trust in nobody */
-function authorities(path: string): string {
-  const pem = requireText(path);
+async function authorities(path: string, setting: string): Promise<string> {
+  const pem = await requireText(path, setting);
+  // OpenSSL's own form says for what it is trusted; the oldest one has X509 in its name.
   const certificates =
-    pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
+    pem.match(/-----BEGIN (TRUSTED |X509 )?CERTIFICATE-----[^-]*-----END \1?CERTIFICATE-----/g) ??
+    [];
   try {
     for (const one of certificates) new X509Certificate(one);
     if (certificates.length > 0) return pem;
   } catch (cause) {
-    throw new ConfigError(path, 'holds a certificate that cannot be read', { cause });
+    throw new ConfigError(setting, `${path} holds a certificate that cannot be read`, { cause });
   }
-  throw new ConfigError(path, 'holds no certificate (PEM), expected a CA bundle');
+  throw new ConfigError(setting, `${path} holds no certificate (PEM), expected a CA bundle`);
 }
 
 function attempts(setting: Setting): number {
@@ -187,7 +205,7 @@ function attempts(setting: Setting): number {
     );
   }
   const text = setting('AWS_MAX_ATTEMPTS', 'max_attempts') ?? DEFAULT_ATTEMPTS;
-  if (/^[1-9]\d{0,2}$/.test(text)) return Number(text);
+  if (/^0*[1-9]\d*$/.test(text)) return Number(text);
   const name = nameOf(setting, 'AWS_MAX_ATTEMPTS', 'max_attempts');
   throw new ConfigError(name, `got "${text}", expected a number from 1 on`);
 }

@@ -1,5 +1,13 @@
 import { type Clock, sleep } from '../clock.ts';
-import { AwsError, ConfigError, codeOf, failure, reasonOf } from '../errors.ts';
+import {
+  AwsError,
+  ConfigError,
+  codeOf,
+  failure,
+  isNetworkFailure,
+  type Peer,
+  reasonOf,
+} from '../errors.ts';
 import type { HttpAnswer, HttpClient } from '../net/http.ts';
 import { errorCode } from './answer.ts';
 import type { Credentials } from './credentials/identity.ts';
@@ -65,10 +73,11 @@ async function attempt(
 }
 
 /** Says of a failure who it was that did not answer. What a person has to set is said as it is. */
-export function namingPeer(who: string): (error: unknown) => never {
+export function namingPeer(peer: Peer, who: string): (error: unknown) => never {
   return (error) => {
-    if (error instanceof ConfigError) throw error;
-    throw failure(codeOf(error) ?? 'NetworkFailure', `${who}: ${reasonOf(error)}`, error);
+    if (error instanceof ConfigError || !isNetworkFailure(error)) throw error;
+    const named = failure(codeOf(error) ?? 'NetworkFailure', `${who}: ${reasonOf(error)}`, error);
+    throw Object.assign(named, { peer });
   };
 }
 
@@ -84,18 +93,28 @@ export async function retry<T>(
     try {
       return await one();
     } catch (error) {
-      const may = error instanceof AwsError ? error.again : codeOf(error) !== undefined;
+      const may = error instanceof AwsError ? error.again : isNetworkFailure(error);
       if (!may || attempt >= tries || signal.aborted) throw error;
     }
     await sleep(clock, pauseMs * attempt, signal);
   }
 }
 
-/** What `work` gives, or what there was before when one's own patience ends; the work itself goes on. */
-export function abortable<T>(work: Promise<T>, signal: AbortSignal, before?: T): Promise<T> {
+/**
+ * What `work` gives, or what there was before when one's own patience ends; the work itself goes on.
+ *
+ * @param asking what it is that takes so long
+ */
+export function abortable<T>(
+  work: Promise<T>,
+  signal: AbortSignal,
+  before?: T,
+  asking: () => string = () => '',
+): Promise<T> {
   return new Promise((resolve, reject) => {
     const leave = (): void => {
-      if (before === undefined) reject(failure('PENDING', 'it took too long to find out'));
+      if (before === undefined)
+        reject(failure('PENDING', `it took too long to find out ${asking()}`.trimEnd()));
       else resolve(before);
     };
     if (signal.aborted) leave();

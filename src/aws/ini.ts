@@ -7,7 +7,9 @@ export type Section = ReadonlyMap<string, string>;
 /** By kind and name: `profile dev`, `sso-session corp`, `services local`. */
 export type Sections = ReadonlyMap<string, Section>;
 
-const NAME = /^[\w\-/.%@:+]+$/;
+/** As the SDKs' shared cases have it, and all that is not ASCII: CLI and JS take any name. */
+const NAME = /^[\w\-/.%@:+\u0080-\u{10ffff}]+$/u;
+const KEY = /^[\w\-/.%@:+]+$/;
 const DEFAULT = 'profile default';
 /** `[default]` of the config file, as long as a `[profile default]` may come that hides it. */
 const BARE_DEFAULT = 'default';
@@ -43,13 +45,15 @@ export function parseIni(text: string, file: string, isConfig: boolean): Section
     const at = line.indexOf('=');
     if (/^[ \t]/.test(raw)) {
       expect('a property before its continuation', lines !== undefined);
+      // Below a value it is a remark, as CLI and JS take it; in a block it is none that anybody reads.
+      if (/^[#;]/.test(line)) continue;
       expect('NAME = VALUE', lines?.[0] !== '' || at > 0);
       lines?.push(line);
     } else {
       expect('NAME = VALUE', at > 0);
       const key = line.slice(0, at).trim().toLowerCase();
       lines = [withoutComment(line.slice(at + 1)).trim()];
-      if (section !== 'ignored' && NAME.test(key)) section?.set(key, lines);
+      if (section !== 'ignored' && KEY.test(key)) section?.set(key, lines);
     }
   }
   const bare = sections.get(BARE_DEFAULT);
@@ -61,7 +65,9 @@ export function parseIni(text: string, file: string, isConfig: boolean): Section
 
 /** A sub-property of a block such as `cloudwatch =`; nothing where there is none, or a blank one. */
 export function nested(block: string | undefined, key: string): string | undefined {
-  const pairs = block?.split('\n').map((line) => /^([^=]*)=(.*)$/s.exec(line) ?? []) ?? [];
+  // A value on the key's own line makes it a scalar.
+  if (block?.startsWith('\n') !== true) return undefined;
+  const pairs = block.split('\n').map((line) => /^([^=]*)=(.*)$/s.exec(line) ?? []);
   return pairs
     .filter(([, name]) => name?.trim().toLowerCase() === key)
     .at(-1)?.[2]
@@ -73,7 +79,7 @@ function sectionName(inner: string, isConfig: boolean): string | undefined {
   const [, kind = 'profile', given = inner] = isConfig
     ? (/^(profile|sso-session|services)[ \t]+(.*)$/s.exec(inner) ?? ['', '', ''])
     : [];
-  const name = given.replace(/^(["'])(.+)\1$/, '$2');
+  const name = given.replace(/^(["'])((?:(?!\1).)+)\1$/, '$2');
   return NAME.test(name) || name.length < given.length ? `${kind} ${name}` : undefined;
 }
 

@@ -1,7 +1,7 @@
 import { posix, win32 } from 'node:path';
 import { type Environment, given, type Setting } from '../environment.ts';
-import { ConfigError, codeOf } from '../errors.ts';
-import { readText } from './files.ts';
+import { codeOf } from '../errors.ts';
+import { FileError, readText } from './files.ts';
 import { nested, parseIni, type Section, type Sections } from './ini.ts';
 
 /** Where files are looked for. */
@@ -16,8 +16,12 @@ export interface Home {
 /** The two shared files as one, and which of their profiles is meant. */
 export interface Profiles {
   readonly name: string;
-  /** Named by a flag or a variable, so that it must be there. */
-  readonly isExplicit: boolean;
+  /** The flag or the variable that names it, so that it must be there; nothing for the default. */
+  readonly namedBy: string | undefined;
+  /** Where it was looked for. */
+  readonly files: readonly string[];
+  /** The file that a property of a profile is from. */
+  fileOf(profile: string, key: string): string;
   /** Below `.aws`, with the system's separator. */
   path(...parts: string[]): string;
   section(kind: 'profile' | 'sso-session' | 'services', name: string): Section | undefined;
@@ -47,11 +51,12 @@ export function fileLocations(home: Home): Readonly<Record<'config' | 'credentia
 /** Below it there is nothing. */
 const NOWHERE = '/dev/null';
 
-function homeOf({ environment, homedir }: Home): string {
+/** The variables of Windows mean nothing elsewhere: WSL and Git hand them on. */
+function homeOf({ environment, homedir, platform }: Home): string {
   const { HOMEDRIVE, HOMEPATH } = environment;
   const split = HOMEDRIVE && HOMEPATH ? HOMEDRIVE + HOMEPATH : undefined;
-  const known = given(environment, 'HOME') ?? given(environment, 'USERPROFILE') ?? split;
-  return known ?? systemHome(homedir);
+  const windows = platform === 'win32' ? (given(environment, 'USERPROFILE') ?? split) : undefined;
+  return given(environment, 'HOME') ?? windows ?? systemHome(homedir);
 }
 
 /** A user id without an entry in the passwd file has none, and no files of settings by that. */
@@ -72,31 +77,36 @@ function awsPath(home: Home, ...parts: string[]): string {
  * Reads both files anew: what was rotated on disk is seen without a restart.
  *
  * @param flag the profile's name by `--profile`
- * @throws ConfigError, ParseError where a file is broken, or cannot be read though a profile was named
+ * @throws FileError where one cannot be read though a profile was named; ParseError where one is broken
  */
-export function loadProfiles(home: Home, flag: string | undefined): Profiles {
+export async function loadProfiles(home: Home, flag: string | undefined): Promise<Profiles> {
   const { environment } = home;
-  const named =
-    flag ?? given(environment, 'AWS_PROFILE') ?? given(environment, 'AWS_DEFAULT_PROFILE');
-  const name = named ?? 'default';
+  const variables = ['AWS_PROFILE', 'AWS_DEFAULT_PROFILE'];
+  const variable = variables.find((one) => given(environment, one) !== undefined);
+  const namedBy = flag === undefined ? variable : '--profile';
+  const name = flag ?? given(environment, variable ?? '') ?? 'default';
   const warnings: string[] = [];
   const { config, credentials } = fileLocations(home);
-  const read = (path: string, isConfig: boolean): Sections => {
+  // What is no file is passed over, as by the SDKs: Docker makes a folder of a file that it cannot mount.
+  const read = async (path: string, isConfig: boolean): Promise<Sections> => {
     try {
-      return parseIni(readText(path) ?? '', path, isConfig);
+      return parseIni((await readText(path)) ?? '', path, isConfig);
     } catch (error) {
-      if (named !== undefined || !(error instanceof ConfigError)) throw error;
-      if (codeOf(error.cause) !== 'EACCES') throw error;
+      if (namedBy !== undefined || !(error instanceof FileError)) throw error;
       warnings.push(error.message);
       return new Map();
     }
   };
-  const sections = merged(read(config, true), read(credentials, false));
+  const [inConfig, inCredentials] = [await read(config, true), await read(credentials, false)];
+  const sections = merged(inConfig, inCredentials);
   const profile = sections.get(`profile ${name}`);
   const services = sections.get(`services ${profile?.get('services')}`);
   return {
     name,
-    isExplicit: named !== undefined,
+    namedBy,
+    files: [config, credentials],
+    fileOf: (of, key) =>
+      inCredentials.get(`profile ${of}`)?.has(key) === true ? credentials : config,
     isEmpty: sections.size === 0,
     path: (...parts) => awsPath(home, ...parts),
     section: (kind, of) => sections.get(`${kind} ${of}`),

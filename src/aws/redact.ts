@@ -1,56 +1,74 @@
-/** What a server or a program said, as far as it may be repeated. */
+/** What a server or a program said, as far as it may be repeated: without secrets, and no longer than this. */
 const LONGEST_CODE = 80;
-const LONGEST_TEXT = 200;
-const LONGEST_SENTENCE = 300;
+const LONGEST_SENTENCE = 600;
 /** Of what came, so much is looked at: it may be a page. */
-const MOST_READ = 4000;
-/** So much of a secret gives it away. */
+const MOST_READ = 8000;
+/** So much of a secret gives it away, also where it is repeated only in part. */
 const TELLING = 16;
+/** What is shorter is a word, and no secret: `test`, as emulators have it. */
+const SHORTEST = 5;
+/** Those of the last renewals. */
+const MOST_KNOWN = 64;
 
-/** Values such as a token, where they are known. */
-type Secrets = readonly (string | undefined)[];
+/** Keys, tokens and passwords that this process has had, the newest last. */
+const known = new Set<string>();
+
+/** Lets no sentence repeat these from now on. */
+export function keepSecret(...secrets: readonly (string | undefined)[]): void {
+  for (const secret of secrets) {
+    if (secret === undefined || secret.length < SHORTEST) continue;
+    known.delete(secret);
+    known.add(secret);
+    const [oldest] = known;
+    if (known.size > MOST_KNOWN && oldest !== undefined) known.delete(oldest);
+  }
+}
 
 /** A code of an answer: one word of a sane length. */
 export function redactCode(text: string): string {
   return text.replace(/[^\w.-]/g, '').slice(0, LONGEST_CODE);
 }
 
-/** One line without anything that looks like a secret: some servers repeat the token that they refuse. */
-export function redactText(text: string, secrets: Secrets = []): string {
-  return without(secrets, lineOf(text.slice(0, 2 * LONGEST_TEXT)))
-    .replace(/[\w+/=.~-]{16,}/g, '…')
-    .slice(0, LONGEST_TEXT);
-}
+/** What is a secret by its form, wherever it stands; `$1` says what it was. */
+const FORMS: readonly RegExp[] = [
+  // Behind the scheme of a header, and in the user of a URL.
+  /\b((?:Bearer|Basic)\s+)[\w+/=.~-]+/gi,
+  /([a-z][a-z\d+.-]*:\/\/)[^\s/@]+(?=@)/gi,
+  // Where its name says so: in a form, a header, a member of JSON.
+  /((?:password|passwd|secret|signature|token|key)[\w-]*\s*=\s*["']?)[^\s"',;&<]+/gi,
+  /\b((?:password|passwd|passphrase)\s*:\s*)[^\s"',;&<]+/gi,
+  /("[\w-]*(?:password|secret|signature|token|authorization)[\w-]*"\s*:\s*")[^"]+/gi,
+  /\b((?:x-amz-security-token|x-aws-ec2-metadata-token|x-amz-sso_bearer_token|cookie)\s*:\s*)\S+/gi,
+  // A JSON Web Token, an access key, a secret key.
+  /()\beyJ[\w-]+\.[\w-]+\.[\w-]*/g,
+  /()\b(?:AKIA|ASIA)[A-Z\d]{12,}\b/g,
+  /()(?<![\w+/=])(?=[^\s]*[a-z])(?=[^\s]*[A-Z])(?=[^\s]*\d)[A-Za-z\d+/]{40}(?![\w+/=])/g,
+];
 
 /**
- * One line of a service that names roles and metrics, which are to stay: without the secrets that are
- * known, named ones (`Signature=…`), key ids, and runs that only a key or a token has.
+ * One line of what a service or a program said, whole but for the secrets in it: those that this process
+ * knows, and what is one by its form. Nothing goes by its length: names of roles, metrics and actions stay.
+ *
+ * @param secrets more that are known
  */
-export function redactSentence(text: string, secrets: Secrets = []): string {
-  const line = without(secrets, lineOf(text.slice(0, MOST_READ)))
-    .replace(
-      /([\w-]*(?:authorization|cookie|credential|password|secret|signature|token)["']?\s*[:=]\s*["']?)[^\s"',;&<]+/gi,
-      '$1…',
-    )
-    .replace(/\bA[A-Z]{3}[A-Z\d]{12,}\b/g, '…')
-    .replace(/\b[\da-f]{32,}\b|[\w+=%~-]{40,}/gi, '…');
+export function redactText(text: string, secrets: readonly (string | undefined)[] = []): string {
+  const given = secrets.filter((one) => one !== undefined && one.length >= SHORTEST);
+  let line = text
+    .slice(0, MOST_READ)
+    .replace(/[\s\p{Cc}]+/gu, ' ')
+    .trim();
+  for (const secret of [...given, ...known]) if (secret !== undefined) line = without(secret, line);
+  for (const form of FORMS) line = line.replace(form, '$1…');
   return line.length > LONGEST_SENTENCE ? `${line.slice(0, LONGEST_SENTENCE)}…` : line;
 }
 
-function lineOf(text: string): string {
-  return text.replace(/[\s\p{Cc}]+/gu, ' ').trim();
-}
-
-/** Also where only the beginning of one was repeated. */
-function without(secrets: Secrets, text: string): string {
+/** Also where only the beginning of it was repeated, and where it was escaped for a form. */
+function without(secret: string, text: string): string {
   let rest = text;
-  for (const secret of secrets) {
-    if (!secret) continue;
-    for (const form of [secret, encodeURIComponent(secret)]) {
-      const start = form.slice(0, TELLING).replace(/[$()*+.?[\\\]^{|}]/g, '\\$&');
-      const end = form.length > TELLING ? '[\\w+/=.~%-]*' : '';
-      rest = rest.replace(new RegExp(start + end, 'g'), '…');
-    }
+  for (const form of new Set([secret, encodeURIComponent(secret)])) {
+    const start = form.slice(0, TELLING).replace(/[$()*+.?[\\\]^{|}]/g, '\\$&');
+    const end = form.length > TELLING ? '[\\w+/=.~%-]*' : '';
+    rest = rest.replace(new RegExp(start + end, 'g'), '…');
   }
   return rest;
 }

@@ -98,7 +98,7 @@ export async function putReport(aws: Aws, report: Report): Promise<void> {
   const { region, http, skew, credentials } = await abortable(aws.locate(signal), signal);
   const identity = await abortable(credentials.resolve(signal), signal);
   // `--endpoint-url` is CloudWatch's alone.
-  const { endpoints } = aws.context(signal);
+  const { endpoints } = await abortable(aws.context(signal), signal);
   const endpoint = configuredEndpoint('s3', region.name, region.isFips, endpoints);
   await putObject({
     ...report,

@@ -1,5 +1,5 @@
 import { errorCode, parseAnswer } from '../aws/answer.ts';
-import { redactSentence } from '../aws/redact.ts';
+import { redactText } from '../aws/redact.ts';
 import { NOTHING, type Verdict } from '../delivery/verdict.ts';
 import type { HttpAnswer } from '../net/http.ts';
 
@@ -68,7 +68,7 @@ export function judge(answer: HttpAnswer, secrets: readonly (string | undefined)
   return {
     kind,
     code: code === '' ? `HTTP ${answer.status}` : code,
-    message: redactSentence(message === '' && root === '' ? answer.body : message, secrets),
+    message: redactText(message === '' && root === '' ? answer.body : message, secrets),
     requestId,
     members: kind === 'invalid' ? membersIn(answer.body) : [],
     waitMs: waitIn(answer.headers),

@@ -5,6 +5,7 @@ import type { Identity } from '../aws/credentials/identity.ts';
 import type { Clock } from '../clock.ts';
 import type { Post } from '../delivery/service.ts';
 import { judgeFailure, unready } from '../delivery/verdict.ts';
+import type { Setting } from '../environment.ts';
 import type { HttpAnswer } from '../net/http.ts';
 import { gzipFrom } from './compression.ts';
 import type { Form } from './form.ts';
@@ -13,6 +14,8 @@ import { judge } from './judge.ts';
 export interface PostOptions {
   /** Finds region and endpoint, as long as it takes. */
   readonly locate: (signal: AbortSignal) => Promise<Destination>;
+  /** What that waits for. */
+  readonly asking?: () => string;
   readonly clock: Clock;
   readonly userAgent: string;
 }
@@ -27,19 +30,19 @@ const UNKNOWN = new Set(['InvalidClientTokenId', 'UnrecognizedClientException'])
  * Expired credentials are renewed and a wrong clock is corrected within the attempt, once.
  */
 export function createPost(options: PostOptions): Post<Form> {
-  const { locate, clock, userAgent } = options;
+  const { clock, userAgent } = options;
   return async (page, timeoutMs, signal) => {
     const limit = new AbortController();
     const end = (): void => limit.abort();
     const cancel = clock.after(timeoutMs, end);
     signal.addEventListener('abort', end);
     try {
-      const [destination, identity] = await ready(locate, limit.signal);
+      const [destination, identity] = await ready(options, limit.signal);
       const gzipFromBytes = gzipFrom(destination.setting);
       const isLarge = page.bytes >= gzipFromBytes;
       const headers = {
         'content-type': 'application/x-www-form-urlencoded; charset=utf-8',
-        'user-agent': userAgent,
+        'user-agent': userAgent + appId(destination.setting),
         ...(isLarge ? { 'content-encoding': 'gzip' } : undefined),
       };
       const zlib = isLarge ? await import('node:zlib') : undefined;
@@ -68,15 +71,21 @@ export function createPost(options: PostOptions): Post<Form> {
 class Unready extends Error {}
 
 async function ready(
-  locate: PostOptions['locate'],
+  { locate, asking }: PostOptions,
   signal: AbortSignal,
 ): Promise<[Destination, Identity]> {
   try {
-    const destination = await abortable(locate(signal), signal);
+    const destination = await abortable(locate(signal), signal, undefined, asking);
     return [destination, await destination.credentials.resolve(signal)];
   } catch (cause) {
     throw new Unready('', { cause });
   }
+}
+
+/** As the SDKs name an application, by the same settings and in the same form. */
+function appId(setting: Setting): string {
+  const id = setting('AWS_SDK_UA_APP_ID', 'sdk_ua_app_id');
+  return id === undefined ? '' : ` app/${id.replace(/[^\w!#$%&'*+.^`|~-]/g, '-')}`;
 }
 
 /** Sends, and once more with new credentials where there are some and the service refuses these. */

@@ -47,6 +47,9 @@ export interface Config {
   /** The folder for what waits; nothing without one. */
   readonly spool: string | undefined;
   readonly spoolLimitBytes: number;
+  /** Limits that nobody inside can see. */
+  readonly saidCores: number | undefined;
+  readonly saidBytes: number | undefined;
   readonly logLevel: Level;
   readonly logFormat: 'text' | 'json';
 }
@@ -128,6 +131,8 @@ export function parseCommand(
     jitterMs: jitterSeconds * 1000,
     bufferBytes: settings.one(table.buffer) ?? table.parseSize(table.buffer.fallback),
     spool: settings.one(table.spool),
+    saidCores: settings.one(table.cpuLimit),
+    saidBytes: settings.one(table.memoryLimit),
     spoolLimitBytes: settings.one(table.spoolLimit) ?? table.parseSize(table.spoolLimit.fallback),
     flushTimeoutMs:
       (settings.one(table.flushTimeout) ?? Number(table.flushTimeout.fallback)) * 1000,

@@ -21,6 +21,8 @@ const LEAST_INTERVAL = 0.1;
 const LONGEST_FLUSH = 600;
 export const MOST_DEFAULT_JITTER = 15;
 const MIB = 1024 * 1024;
+/** More than any machine has. */
+const MOST_BYTES = 2 ** 50;
 const SIZE_UNITS: Readonly<Record<string, number>> = { '': 1, K: 1024, M: MIB, G: 1024 * MIB };
 
 export const namespace: Flag<string> = {
@@ -220,6 +222,24 @@ export const spoolLimit: Flag<number> = {
   parse: (text) => within(parseSize(text), MIB, 1024 * MIB),
 };
 
+export const cpuLimit: Flag<number> = {
+  name: 'cpu-limit',
+  value: 'CORES',
+  fallback: 'what can be seen',
+  meaning: 'a CPU limit that cannot be seen from inside (a pod’s, a task’s); the tightest counts',
+  expected: 'cores above 0, such as 0.5 or 500m',
+  parse: parseCores,
+};
+
+export const memoryLimit: Flag<number> = {
+  name: 'memory-limit',
+  value: 'SIZE',
+  fallback: 'what can be seen',
+  meaning: 'a memory limit that cannot be seen from inside; the tightest counts',
+  expected: 'a size of at least 1MiB, such as 512MiB or 536870912',
+  parse: (text) => within(parseSize(text), MIB, MOST_BYTES),
+};
+
 export const logLevel: Flag<Level> = {
   name: 'log-level',
   value: LEVELS.join('|'),
@@ -347,6 +367,8 @@ export const FLAGS: FlagTable = {
     buffer,
     spool,
     spoolLimit,
+    cpuLimit,
+    memoryLimit,
     logLevel,
     logFormat,
   ],
@@ -372,9 +394,16 @@ function within(value: number, least: number, most: number): number | undefined 
   return value >= least && value <= most ? value : undefined;
 }
 
+/** Cores of `0.5` or, as Kubernetes writes them, `500m`. */
+function parseCores(text: string): number | undefined {
+  const [, number, milli] = /^(\d{1,7}(?:\.\d{1,6})?)(m)?$/.exec(text) ?? [];
+  const cores = Number(number) / (milli === undefined ? 1 : 1000);
+  return cores > 0 ? cores : undefined;
+}
+
 /** Bytes of `4MiB`, `4M` or `4194304`; NaN where it is no size. */
 export function parseSize(text: string): number {
-  const [, number, unit = ''] = /^(\d{1,12})(?:([KMG])i?B?)?$/.exec(text) ?? [];
+  const [, number, unit = ''] = /^(\d{1,15})(?:([KMG])i?B?)?$/.exec(text) ?? [];
   return Number(number) * (SIZE_UNITS[unit] ?? Number.NaN);
 }
 

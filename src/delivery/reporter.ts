@@ -25,8 +25,8 @@ const HOUR_MS = 3_600_000;
 /** Says how delivery goes: each change once, not each attempt; what goes on happening once an hour. */
 export class Reporter {
   readonly #log: Log;
-  /** What to do about a code, where that is known. */
-  readonly #remedyFor: (code: string) => string | undefined;
+  /** What to do about it, where that is known. */
+  readonly #remedyFor: (verdict: Verdict) => string | undefined;
   #failures = 0;
   /** The trouble that was said; empty where all is well. */
   #said = '';
@@ -36,7 +36,7 @@ export class Reporter {
   readonly #losses = new Map<Loss, number>();
   #setAside = 0;
 
-  constructor(clock: Clock, log: Log, remedyFor: (code: string) => string | undefined) {
+  constructor(clock: Clock, log: Log, remedyFor: (verdict: Verdict) => string | undefined) {
     this.#clock = clock;
     this.#log = log;
     this.#remedyFor = remedyFor;
@@ -63,7 +63,7 @@ export class Reporter {
   #failed(verdict: Verdict, kind: keyof typeof TROUBLES, windowsWaiting: number): void {
     this.#failures += 1;
     const { code, message: reason, requestId } = verdict;
-    const remedy = this.#remedyFor(code);
+    const remedy = this.#remedyFor(verdict);
     const fields = { code, reason, requestId: requestId || undefined, remedy, windowsWaiting };
     const state = stateOf(verdict);
     const isMoment = kind === 'retry' && this.#failures < WARN_FROM && this.#said === '';

@@ -26,7 +26,7 @@ export interface SenderOptions<Body> extends PaceOptions {
   readonly openStore?: ((pending: PendingWindows, adopt: Adopt) => Store) | undefined;
   readonly health: Health;
   /** What to do about a code, where that is known. */
-  readonly remedyFor: (code: string) => string | undefined;
+  readonly remedyFor: (verdict: Verdict) => string | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }

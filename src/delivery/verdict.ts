@@ -1,4 +1,4 @@
-import { ConfigError, codeOf, reasonOf } from '../errors.ts';
+import { ConfigError, codeOf, isNetworkFailure, reasonOf } from '../errors.ts';
 
 /** What an attempt at one request came to. */
 export interface Verdict {
@@ -23,6 +23,8 @@ export interface Verdict {
   readonly members: readonly number[];
   /** What the service asks to wait for before the next request; 0 where it asks for nothing. */
   readonly waitMs: number;
+  /** What was thrown, where that is what it came to. */
+  readonly cause?: unknown;
   /** Datums of an accepted request that the service left out without saying which. */
   readonly rejected?: number;
 }
@@ -37,10 +39,13 @@ export function unready(cause: unknown): Verdict {
 
 /** Judges an attempt without a whole answer: whatever the network did may be over next time. */
 export function judgeFailure(error: unknown): Verdict {
-  return error instanceof ConfigError ? unready(error) : failed('retry', error, 'NetworkFailure');
+  const isMended = isNetworkFailure(error) || codeOf(error) === undefined;
+  return isMended && !(error instanceof ConfigError)
+    ? failed('retry', error, 'NetworkFailure')
+    : unready(error);
 }
 
 function failed(kind: Verdict['kind'], error: unknown, otherwise: string): Verdict {
   const code = codeOf(error) ?? otherwise;
-  return { kind, code, message: reasonOf(error), requestId: '', ...NOTHING };
+  return { kind, code, message: reasonOf(error), requestId: '', cause: error, ...NOTHING };
 }

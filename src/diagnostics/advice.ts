@@ -13,6 +13,26 @@ export const ADVICE = {
     'the role may not be assumed',
     'let its trust policy name who asks, and allow them sts:AssumeRole',
   ],
+  ssoRole: [
+    'SSO does not give that role',
+    'correct sso_account_id and sso_role_name, or have the role assigned to the user',
+  ],
+  containerRefuses: [
+    'the container’s endpoint gives no credentials',
+    'give the task a taskRoleArn, or the service account its Pod Identity association',
+  ],
+  containerAway: [
+    'the container’s endpoint does not answer',
+    'see whether the ECS agent or the EKS Pod Identity agent runs there; its address comes from AWS_CONTAINER_CREDENTIALS_FULL_URI or _RELATIVE_URI',
+  ],
+  instanceRole: [
+    'EC2 cannot give the instance’s role',
+    'let the role’s trust policy name ec2.amazonaws.com, and see that its instance profile still has it',
+  ],
+  process: [
+    'the credential_process fails',
+    'run its command by hand, as the same user and with the same environment',
+  ],
   hopLimit: [
     'instance metadata does not answer from a container',
     'raise HttpPutResponseHopLimit to 2, or give the container a role of its own',
@@ -58,7 +78,7 @@ export const ADVICE = {
   ],
   trust: [
     'the certificate is not trusted',
-    'name the authority of your proxy by --ca-bundle or AWS_CA_BUNDLE',
+    'name the authority of your proxy by --ca-bundle or AWS_CA_BUNDLE; where that is done, add its root to the file',
   ],
   certificateTime: [
     'the certificate is not valid now',

@@ -10,14 +10,16 @@ import { gzipFrom } from '../cloudwatch/compression.ts';
 import { encodePage, type Form } from '../cloudwatch/form.ts';
 import type { Post } from '../delivery/service.ts';
 import { unready, type Verdict } from '../delivery/verdict.ts';
+import type { Environment } from '../environment.ts';
 import { codeOf, reasonOf } from '../errors.ts';
 import type { Dimension } from '../metrics/publication.ts';
 import type { HttpAnswer } from '../net/http.ts';
 import { ADVICE, type Advice } from './advice.ts';
-import { onNoCredentials, onNoWay, onRefusal, onSetting, probe } from './diagnosis.ts';
+import { onError, onNoWay, onRefusal, onVerdict, probe } from './diagnosis.ts';
 
 export interface CheckOptions {
   readonly aws: Aws;
+  readonly environment: Environment;
   readonly clock: Clock;
   /** Sends one real datum; nothing where that was not asked for. */
   readonly publish?: (() => Promise<Verdict>) | undefined;
@@ -55,6 +57,7 @@ export function findingLines(
 /** What `--check` looks at, and where it says what it found. */
 export interface RunOptions {
   readonly aws: Aws;
+  readonly environment: Environment;
   readonly clock: Clock;
   readonly post: Post<Form>;
   /** Answers the dimensions that stand for what the place knows. */
@@ -69,7 +72,8 @@ export interface RunOptions {
 
 /** All of `--check`. @returns the exit code */
 export async function runCheck(options: RunOptions): Promise<number> {
-  const { aws, clock, post, resolve, isPublishing, namespace, source, format, write } = options;
+  const { aws, environment, clock, post, resolve, isPublishing, namespace, source, format, write } =
+    options;
   const say = (finding: Finding): void => write(findingLines(finding, format));
   const publish = async (): Promise<Verdict> => {
     const { signal } = new AbortController();
@@ -79,7 +83,13 @@ export async function runCheck(options: RunOptions): Promise<number> {
       return unready(error);
     }
   };
-  const exit = await check({ aws, clock, publish: isPublishing ? publish : undefined, say });
+  const exit = await check({
+    aws,
+    environment,
+    clock,
+    publish: isPublishing ? publish : undefined,
+    say,
+  });
   say({ mark: 'ok', what: 'source', text: source });
   return exit;
 }
@@ -101,25 +111,28 @@ class Check {
 
   async run(): Promise<void> {
     const { aws } = this.#options;
-    const context = await this.#step('settings', (signal) => {
-      const found = aws.context(signal);
+    const context = await this.#step('settings', async (signal) => {
+      const found = await aws.context(signal);
       gzipFrom(found.profiles.setting);
       return found;
     });
     if (context === undefined) return;
-    const noRegion = (): Advice => 'region';
-    const region = await this.#step('region', (signal) => aws.context(signal).region(), noRegion);
+    const region = await this.#step('region', async (signal) =>
+      (await aws.context(signal)).region(),
+    );
     if (region) this.#tell('ok', 'region', `${region.name}, by ${region.from}`);
     const identity = await this.#step(
       'credentials',
       (signal) => aws.credentials.resolve(signal),
-      (error) => onNoCredentials(error, context),
+      () => 'credentials',
     );
     if (identity) this.#credentials(identity);
     const destination = region && (await this.#step('endpoint', (signal) => aws.locate(signal)));
     const isThere = destination !== undefined && (await this.#endpoint(context, destination));
-    if (identity !== undefined) await this.#identity(identity);
-    await this.#publishing(isThere && identity !== undefined);
+    const { publish } = this.#options;
+    const verdict = isThere && identity !== undefined ? await publish?.() : undefined;
+    if (identity !== undefined) await this.#identity(identity, verdict?.kind === 'accepted');
+    this.#publishing(verdict, publish !== undefined);
   }
 
   #tell(mark: Finding['mark'], what: string, text: string, advice?: Advice): void {
@@ -131,7 +144,7 @@ class Check {
   async #step<T>(
     what: string,
     run: (signal: AbortSignal) => T | Promise<T>,
-    judge: (error: unknown, signal: AbortSignal) => Advice | Promise<Advice> = () => 'setting',
+    judge: (signal: AbortSignal) => Advice | Promise<Advice> = () => 'setting',
     where = '',
   ): Promise<T | undefined> {
     const limit = new AbortController();
@@ -139,7 +152,8 @@ class Check {
     try {
       return await run(limit.signal);
     } catch (error) {
-      const advice = onSetting(error) ?? (await judge(error, limit.signal));
+      const { environment } = this.#options;
+      const advice = onError(error, environment) ?? (await judge(limit.signal));
       this.#tell(advice === 'sts' ? 'warn' : 'FAIL', what, where + reasonOf(error), advice);
       return undefined;
     } finally {
@@ -162,7 +176,7 @@ class Check {
     const answer = await this.#step(
       'endpoint',
       (signal) => probe(destination, destination.endpoint, signal),
-      (error, signal) => onNoWay(error, context, destination, signal),
+      (signal) => onNoWay(context, destination, signal),
       `${href}: `,
     );
     if (answer === undefined) return false;
@@ -190,33 +204,42 @@ class Check {
   }
 
   /** Publishing needs no STS, so that its silence is a warning; that it refuses the key is none. */
-  async #identity(identity: Identity): Promise<void> {
-    const { aws } = this.#options;
-    const arn = await this.#step(
-      'identity',
-      (signal) => whoIs(aws.context(signal), identity),
-      (error) => {
-        const refusal = onRefusal(codeOf(error) ?? '');
-        return refusal === undefined || refusal === 'denied' ? 'sts' : refusal;
-      },
-    );
-    if (arn !== undefined) this.#tell('ok', 'identity', arn);
+  async #identity(identity: Identity, isPublished: boolean): Promise<void> {
+    const { aws, clock, environment } = this.#options;
+    const limit = new AbortController();
+    const cancel = clock.after(STEP_MS, () => limit.abort());
+    try {
+      const arn = await whoIs(await aws.context(limit.signal), identity);
+      this.#tell('ok', 'identity', arn);
+    } catch (error) {
+      const refusal = onRefusal(codeOf(error) ?? '');
+      const isKey = refusal !== undefined && refusal !== 'denied' && !isPublished;
+      const setting = onError(error, environment) === 'setting' ? 'setting' : undefined;
+      const advice = setting ?? (isKey ? refusal : 'sts');
+      this.#tell(advice === 'sts' ? 'warn' : 'FAIL', 'identity', reasonOf(error), advice);
+    } finally {
+      cancel();
+    }
   }
 
-  async #publishing(isPossible: boolean): Promise<void> {
-    const { publish } = this.#options;
-    if (publish === undefined || !isPossible) {
-      const why = publish === undefined ? '--check-publish sends one datum' : 'see above';
+  #publishing(verdict: Verdict | undefined, isAsked: boolean): void {
+    if (verdict === undefined) {
+      const why = isAsked ? 'see above' : '--check-publish sends one datum';
       this.#tell('-', 'publishing', `not tried: ${why}`);
       return;
     }
-    const { kind, code, message, requestId } = await publish();
+    const { kind, code, message, requestId } = verdict;
     if (kind === 'accepted') {
       this.#tell('ok', 'publishing', `AgentCheck, request ${requestId}`);
     } else {
       // What is missing here names itself.
       const text = kind === 'unready' ? message : `${code}: ${message}`;
-      this.#tell('FAIL', 'publishing', text, onRefusal(code) ?? 'publish');
+      this.#tell(
+        'FAIL',
+        'publishing',
+        text,
+        onVerdict(verdict, this.#options.environment) ?? 'publish',
+      );
     }
   }
 }

@@ -1,8 +1,18 @@
 import type { Destination } from '../aws/aws.ts';
 import type { ProviderContext } from '../aws/credentials/context.ts';
 import { configuredEndpoint } from '../aws/endpoint.ts';
-import { given } from '../environment.ts';
-import { ConfigError, codeOf, NoDataError, ParseError } from '../errors.ts';
+import type { Verdict } from '../delivery/verdict.ts';
+import { type Environment, given } from '../environment.ts';
+import {
+  AwsError,
+  ConfigError,
+  codeOf,
+  NoCredentialsError,
+  NoRegionError,
+  ParseError,
+  type Peer,
+  peerOf,
+} from '../errors.ts';
 import type { HttpAnswer } from '../net/http.ts';
 import { ADVICE, type Advice } from './advice.ts';
 
@@ -23,42 +33,70 @@ const FAILURES: Judgements = [
   [/^EPROTO$|WRONG_VERSION/, 'noTls'],
   [/CERT|SELF_SIGNED|ISSUER|UNABLE_TO_|HOSTNAME|_TLS_|_SSL_/, 'trust'],
 ];
-/** Of a connection to what hands out credentials. */
-const NO_CONNECTION = /^(?:E(?:CONN|HOST|NET|PIPE)|TIMEOUT$|CONNECT_TIMEOUT$|NetworkFailure$)/;
+/** Of a connection that there is no way for. */
+const NO_WAY = /^(?:E(?:CONN|HOST|NET|PIPE)|TIMEOUT$|CONNECT_TIMEOUT$|NetworkFailure$)/;
 const PROBE_MS = 8000;
-
-/** The advice on a broken setting or file; nothing where it is none. */
-export function onSetting(error: unknown): Advice | undefined {
-  return error instanceof ConfigError || error instanceof ParseError ? 'setting' : undefined;
-}
 
 /** The advice on a code by which a service refuses whoever asks; nothing on any other. */
 export function onRefusal(code: string): Advice | undefined {
-  return REFUSALS.find(([codes]) => codes.test(code))?.[1];
+  return adviceIn(REFUSALS, code);
+}
+
+function adviceIn(judgements: Judgements, code: string): Advice | undefined {
+  return judgements.find(([codes]) => codes.test(code))?.[1];
 }
 
 /** The advice on the code of an answer, or of a connection that failed; nothing where it says too little. */
 function onCode(code: string): Advice | undefined {
-  return onRefusal(code) ?? FAILURES.find(([codes]) => codes.test(code))?.[1];
+  return onRefusal(code) ?? adviceIn(FAILURES, code);
 }
 
-/** What to do about a code, where that is known. */
-export function remedyFor(code: string): string | undefined {
-  const advice = onCode(code);
-  return advice && ADVICE[advice][1];
-}
-
-/** The advice where no provider has credentials, or what hands them out refuses or does not answer. */
-export function onNoCredentials(error: unknown, { environment }: ProviderContext): Advice {
+/**
+ * The advice on whatever went wrong before or during a request, by who failed: nothing where it says too
+ * little. The log and `--check` both ask here.
+ */
+export function onError(error: unknown, environment: Environment): Advice | undefined {
+  if (error instanceof ConfigError || error instanceof ParseError) return 'setting';
+  if (error instanceof NoRegionError) return 'region';
+  if (error instanceof NoCredentialsError) return onNone(error, environment);
   const code = codeOf(error) ?? '';
+  const peer = peerOf(error);
+  if (/^PROXY/.test(code)) return 'proxy';
+  if (peer === undefined) return onCode(code);
   const refusal = onRefusal(code);
-  if (refusal !== undefined) return refusal === 'denied' ? 'role' : refusal;
+  if (refusal !== undefined && refusal !== 'denied') return refusal;
   if (code === 'LoggedOut') return 'login';
-  if (NO_CONNECTION.test(code)) return 'issuer';
-  // A provider that is configured and fails says for itself what is wrong.
-  if (!(error instanceof NoDataError)) return onCode(code) ?? 'credentials';
+  if (error instanceof AwsError) return BY_PEER[peer].refuses;
+  return NO_WAY.test(code) ? BY_PEER[peer].isAway : (onCode(code) ?? BY_PEER[peer].isAway);
+}
+
+/** What to do where whoever hands out credentials refuses, and where it cannot be reached. */
+const BY_PEER: Readonly<Record<Peer, { readonly refuses: Advice; readonly isAway: Advice }>> = {
+  sts: { refuses: 'role', isAway: 'issuer' },
+  sso: { refuses: 'ssoRole', isAway: 'issuer' },
+  container: { refuses: 'containerRefuses', isAway: 'containerAway' },
+  imds: { refuses: 'instanceRole', isAway: 'credentials' },
+  process: { refuses: 'process', isAway: 'process' },
+};
+
+/** There are none at all: by what this place would have them from. */
+function onNone(error: unknown, environment: Environment): Advice {
   if (given(environment, 'ECS_CONTAINER_METADATA_URI_V4') !== undefined) return 'taskRole';
   return codesOf(error).includes('TIMEOUT') ? 'hopLimit' : 'credentials';
+}
+
+/** The advice on a verdict; nothing where it says too little. */
+export function onVerdict(verdict: Verdict, environment: Environment): Advice | undefined {
+  const { cause, code, kind } = verdict;
+  if (cause !== undefined) return onError(cause, environment);
+  const isForeign = code === 'UnexpectedAnswer' || (kind === 'denied' && /^HTTP \d/.test(code));
+  return isForeign ? 'html' : onCode(code);
+}
+
+/** What to do about a verdict, word for word as the table has it; nothing where that is not known. */
+export function remedyOf(verdict: Verdict, environment: Environment): string | undefined {
+  const advice = onVerdict(verdict, environment);
+  return advice && ADVICE[advice][1];
 }
 
 /**
@@ -66,14 +104,10 @@ export function onNoCredentials(error: unknown, { environment }: ProviderContext
  * is the VPC's endpoint that is missing.
  */
 export async function onNoWay(
-  error: unknown,
   context: ProviderContext,
   destination: Destination,
   signal: AbortSignal,
 ): Promise<Advice> {
-  const code = codeOf(error) ?? '';
-  const known = onCode(code);
-  if (known !== undefined) return known;
   const { name, isFips } = destination.region;
   try {
     await probe(destination, configuredEndpoint('sts', name, isFips, context.endpoints), signal);

@@ -2,7 +2,7 @@ import { sleep } from '../clock.ts';
 import { createFigures, PLACES } from '../metrics/figures.ts';
 import type { Metric } from '../metrics/metric.ts';
 import { hasOwnCgroupNamespace, signsOf, signsText } from '../sources/detect.ts';
-import type { RootFile, RootFs } from '../sources/rootfs.ts';
+import { type RootFile, type RootFs, shown } from '../sources/rootfs.ts';
 import { ownCgroups, type SelectOptions } from '../sources/select.ts';
 import { type Candidate, watchSource } from '../sources/watch.ts';
 
@@ -60,7 +60,8 @@ export async function explainSource(
   source.close();
   const explanation: Explanation = {
     candidates: source.candidates,
-    files: (name) => [...(fs.seen.get(name) ?? [])].map(([path, text]) => ({ path, text })),
+    files: (name) =>
+      [...(fs.seen.get(name) ?? [])].map(([path, text]) => ({ path: shown(path), text })),
     signs: signsText(signs),
     notes,
     figures: Object.fromEntries(
@@ -81,10 +82,10 @@ function rounded(value: number | undefined): number | undefined {
 function recordingRootFs(fs: RootFs): RecordingRootFs {
   const seen = new Map<string, Map<string, string>>();
   let list = new Map<string, string>();
-  const note = <Value>(path: string, read: () => Value, shown: (value: Value) => string): Value => {
+  const note = <Value>(path: string, read: () => Value, told: (value: Value) => string): Value => {
     try {
       const value = read();
-      list.set(path, shortened(shown(value)));
+      list.set(path, shortened(told(value)));
       return value;
     } catch (error) {
       list.set(path, `(${error instanceof Error ? error.message : error})`);

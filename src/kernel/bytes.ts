@@ -10,8 +10,9 @@ const SPACE = 32;
 const TAB = 9;
 const ZERO = 48;
 const NINE = 57;
-/** 15 digits are exact in a double, with room for the next one. */
+/** So many are told apart: 15 digits are exact in a double, 16 are not. */
 const EXACT = 1e15;
+const ROOM = EXACT / 10;
 
 /**
  * The position right after `key` where `key` begins a line, or -1.
@@ -22,9 +23,8 @@ const EXACT = 1e15;
 export function afterKey(bytes: Buffer, end: number, key: string, hint: number = 0): number {
   let at = hint;
   while (at - hint < key.length && bytes[at] === key.charCodeAt(at - hint)) at += 1;
-  if (at - hint === key.length && (hint === 0 || bytes[hint - 1] === LINE_FEED)) {
-    return at > end ? -1 : at;
-  }
+  const isThere = at - hint === key.length && at <= end;
+  if (isThere && (hint === 0 || bytes[hint - 1] === LINE_FEED)) return at;
   at = bytes.indexOf(key, 0, 'latin1');
   while (at > 0 && at < end && bytes[at - 1] !== LINE_FEED) {
     at = bytes.indexOf(key, at + 1, 'latin1');
@@ -60,19 +60,20 @@ export function lowDigitsAt(bytes: Buffer, end: number, from: number): number {
   for (let at = from; at < end; at += 1) {
     const digit = (bytes[at] ?? 0) - ZERO;
     if (digit < 0 || digit > NINE - ZERO) break;
+    if (value >= ROOM) value %= ROOM;
     value = at === from ? digit : value * 10 + digit;
-    if (value >= EXACT) value %= EXACT;
   }
   return value;
 }
 
 /**
  * What a counter has grown by, from two of its {@link lowDigitsAt}: exact for any number of digits.
- * Below 0 where it ran backwards (by less than half of 10^15).
+ * Below 0 where it ran backwards; either way by less than half of 10^15.
  */
 export function grownBy(before: number, now: number): number {
   const grown = now - before;
-  return grown < -EXACT / 2 ? grown + EXACT : grown;
+  if (grown < -EXACT / 2) return grown + EXACT;
+  return grown > EXACT / 2 ? grown - EXACT : grown;
 }
 
 /**

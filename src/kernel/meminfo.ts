@@ -66,11 +66,14 @@ export function usedWithCache(bytes: Buffer, end: number): number {
   return memory(bytes, end, 'MemTotal:') - memory(bytes, end, 'MemFree:');
 }
 
-/** In use by the README of the crate that came before: without free, buffers, page cache and slabs. */
+/**
+ * In use by the README of the crate that came before: without free, buffers, page cache and slabs.
+ * Below 0 where these are more than there is, which cannot be.
+ */
 export function usedWithoutCache(bytes: Buffer, end: number): number {
   const keys = ['MemFree:', 'Buffers:', 'Cached:', 'Slab:'];
   const unused = keys.reduce((sum, key) => sum + orZero(memory(bytes, end, key)), 0);
-  return Math.max(0, memory(bytes, end, 'MemTotal:') - unused);
+  return memory(bytes, end, 'MemTotal:') - unused;
 }
 
 /**
@@ -92,9 +95,12 @@ export function swapTotal(bytes: Buffer, end: number): number {
   return memory(bytes, end, 'SwapTotal:');
 }
 
-/** Bytes of swap in use; what is also in memory does not count. NaN where the kernel does not say. */
+/**
+ * Bytes of swap in use; what is also in memory does not count. NaN where the kernel does not say; below
+ * 0 where more is free than there is, which cannot be.
+ */
 export function swapUsed(bytes: Buffer, end: number): number {
   const cached = orZero(memory(bytes, end, 'SwapCached:'));
-  const used = swapTotal(bytes, end) - memory(bytes, end, 'SwapFree:') - cached;
-  return Number.isNaN(used) ? used : Math.max(0, used);
+  const used = swapTotal(bytes, end) - memory(bytes, end, 'SwapFree:');
+  return used < 0 ? used : Math.max(0, used - cached);
 }

@@ -17,5 +17,7 @@ const TOTAL = 'total=';
 export function parseStalledUsec(bytes: Buffer, end: number): number {
   const line = afterKey(bytes, end, 'some ');
   const at = line < 0 ? -1 : bytes.indexOf(TOTAL, line, 'latin1');
-  return at < 0 ? Number.NaN : numberAt(bytes, end, at + TOTAL.length);
+  const next = bytes.indexOf('\n', line, 'latin1');
+  const isOfLine = at >= 0 && !(next >= line && next < at);
+  return isOfLine ? numberAt(bytes, end, at + TOTAL.length) : Number.NaN;
 }

@@ -45,7 +45,7 @@ export interface ContainerStats {
   readonly at: number;
   readonly cpuNanoseconds: number;
   readonly memoryUsage: number;
-  /** Page cache that can be had back at once. */
+  /** Page cache that can be had back at once; NaN, like all cache, where there are no details. */
   readonly inactiveFile: number;
   /** All page cache, and slabs where they are told. */
   readonly cache: number;
@@ -153,7 +153,7 @@ function toStats(id: string, json: Json): ContainerStats | undefined {
   return {
     id,
     at,
-    cpuNanoseconds: number(part(cpu, 'cpu_usage'), 'total_usage'),
+    cpuNanoseconds: positive(part(cpu, 'cpu_usage'), 'total_usage'),
     ...toMemory(part(json, 'memory_stats')),
     ...(periods > 0 ? { quotaPeriods: { periods, throttled } } : undefined),
     ...before(json, at),
@@ -164,11 +164,12 @@ function toMemory(
   memory: Json,
 ): Pick<ContainerStats, 'memoryUsage' | 'inactiveFile' | 'cache' | 'held'> {
   const details = part(memory, 'stats');
+  const none = Object.keys(details).length > 0 ? 0 : Number.NaN;
   const first = (...names: readonly string[]): number =>
-    names.map((name) => number(details, name)).find((value) => value >= 0) ?? 0;
+    names.map((name) => number(details, name)).find((value) => value >= 0) ?? none;
   const isLegacy = 'total_rss' in details;
   return {
-    memoryUsage: number(memory, 'usage'),
+    memoryUsage: positive(memory, 'usage'),
     inactiveFile: first('total_inactive_file', 'inactive_file'),
     // Version 2 has no key for all of it.
     cache: first('total_cache', 'cache', 'file') + first('slab'),
@@ -186,14 +187,17 @@ function toMemory(
 /** An empty `precpu_stats` beside a `preread` is no reading. */
 function before(json: Json, at: number): Pick<ContainerStats, 'before'> {
   const beforeAt = instantOf(text(json, 'preread'));
-  const cpuNanoseconds = number(part(part(json, 'precpu_stats'), 'cpu_usage'), 'total_usage');
+  const cpuNanoseconds = positive(part(part(json, 'precpu_stats'), 'cpu_usage'), 'total_usage');
   const isThere = beforeAt > 0 && beforeAt < at && cpuNanoseconds > 0;
   return isThere ? { before: { at: beforeAt, cpuNanoseconds } } : {};
 }
 
+/** A day, a time and a zone: without a zone it would be local time. */
+const ISO_8601 = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2})$/;
+
 /** Milliseconds since 1970 of an instant as ISO 8601 writes it; NaN for anything else. */
 function instantOf(text: string): number {
-  return /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}/.test(text) ? Date.parse(text) : Number.NaN;
+  return ISO_8601.test(text) ? Date.parse(text) : Number.NaN;
 }
 
 function part(json: Json, name: string): Json {
@@ -203,6 +207,12 @@ function part(json: Json, name: string): Json {
 function number(json: Json, name: string): number {
   const value = json[name];
   return typeof value === 'number' ? value : Number.NaN;
+}
+
+/** Nothing that runs has used nothing: a 0 is Go's way to write what is not there. */
+function positive(json: Json, name: string): number {
+  const value = number(json, name);
+  return value > 0 ? value : Number.NaN;
 }
 
 /** A property that is there only where its number is above `least`. */

@@ -59,9 +59,7 @@ export function imdsSettings(setting: Setting): ImdsSettings {
   if (given === undefined) {
     throw new ConfigError(`${VARIABLE}_MODE`, `got "${mode}", expected IPv4 or IPv6`);
   }
-  if (!/^https?:\/\/(?:[\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?(?:\/[\w./~-]*)?$/i.test(given)) {
-    throw new ConfigError(VARIABLE, 'expected http://HOST, perhaps with a port');
-  }
+  if (!isWeb(given)) throw new ConfigError(VARIABLE, 'expected http://HOST, perhaps with a port');
   return {
     disabled: setting('AWS_EC2_METADATA_DISABLED')?.toLowerCase() === 'true',
     endpoint: given.replace(/\/+$/, ''),
@@ -72,12 +70,33 @@ export function imdsSettings(setting: Setting): ImdsSettings {
 
 function positive(name: string, text: string): number {
   const value = Number(text);
-  if (value > 0 && value <= MOST) return value;
-  throw new ConfigError(name, `got "${text}", expected a number above 0, at most ${MOST}`);
+  // More is no fault, but no timer takes it.
+  if (value > 0) return Math.min(value, MOST);
+  throw new ConfigError(name, `got "${text}", expected a number above 0`);
 }
 
-/** Asks for nothing by itself; the token is fetched when the first path is asked for, and kept. */
-export function createImds(settings: ImdsSettings, http: HttpClient, clock: Clock): Imds {
+/** Nothing in it that a path could not follow. */
+function isWeb(text: string): boolean {
+  try {
+    const { protocol, username, password, search, hash } = new URL(text);
+    return /^https?:$/.test(protocol) && username + password + search + hash === '';
+  } catch (error) {
+    if (error instanceof TypeError) return false;
+    throw error;
+  }
+}
+
+/**
+ * Asks for nothing by itself; the token is fetched when the first path is asked for, and kept.
+ *
+ * @param onToken hears of each token, which nothing may repeat
+ */
+export function createImds(
+  settings: ImdsSettings,
+  http: HttpClient,
+  clock: Clock,
+  onToken: (token: string) => void = () => undefined,
+): Imds {
   let token: Token | undefined;
   let known = false;
 
@@ -105,15 +124,15 @@ export function createImds(settings: ImdsSettings, http: HttpClient, clock: Cloc
   async function fetchToken(kept: Token, signal: AbortSignal): Promise<string> {
     const ttl = { [`${TOKEN_HEADER}-ttl-seconds`]: String(TOKEN_SECONDS), 'content-length': '0' };
     const { status, headers, body } = await once('PUT', '/latest/api/token', ttl, signal);
-    if (status === 403) {
-      throw new AwsError('HTTP 403', 'instance metadata is switched off in the instance’s options');
-    }
+    if (status >= 300 && status < 500) throw noToken(status);
     if (status !== 200) throw unexpected('a token', status);
-    if (!/^[!-~]{1,1024}$/.test(body)) throw unexpected('a token, with another text', status);
+    const text = body.trim();
+    if (!/^[!-~]+$/.test(text)) throw unexpected('a token, with another text', status);
     const seconds = Number(headers[`${TOKEN_HEADER}-ttl-seconds`] ?? TOKEN_SECONDS);
     kept.goodUntilMs = clock.monoMs() + (seconds - TOKEN_SPARE_SECONDS) * 1000;
     known = true;
-    return body;
+    onToken(text);
+    return text;
   }
 
   /** Those who come while a token is fetched wait for the same one; a failure is not kept. */
@@ -150,7 +169,18 @@ export function createImds(settings: ImdsSettings, http: HttpClient, clock: Cloc
 }
 
 function unexpected(what: string, status: number): AwsError {
-  return new AwsError(`HTTP ${status}`, `instance metadata answered HTTP ${status} for ${what}`);
+  const problem = `instance metadata answered HTTP ${status} for ${what}`;
+  return new AwsError(`HTTP ${status}`, problem, { peer: 'imds' });
+}
+
+/** Another cloud's metadata, or a proxy, answers so as well: that somebody is there makes it no EC2. */
+function noToken(status: number): NoDataError {
+  const reasons =
+    status === 403
+      ? 'it is switched off in the instance’s options, a proxy answers for it, or this is no EC2'
+      : 'this is no EC2, or something else answers for it';
+  const problem = `instance metadata gives no token (HTTP ${status}): ${reasons}`;
+  return new NoDataError(problem, { cause: new AwsError(`HTTP ${status}`, problem) });
 }
 
 /** A token's answer that never comes has most likely died at the hop limit. */

@@ -28,6 +28,7 @@ const REFILL_MS = 200;
  * @param busy ticks in use, steal among them; @param steal of these; @param idle ticks of nothing
  * @param online CPUs that are online; NaN where that is not known
  * @param cores what counts as 100 %; Infinity for all of them
+ * @throws NoDataError where the share hangs on how many are online, and that is not known
  */
 export function putTicks(
   figures: Figures,
@@ -42,7 +43,9 @@ export function putTicks(
   figures[STEAL] = (100 * steal) / total;
   const used = (busy / total) * online;
   if (!Number.isNaN(used)) figures[CORES] = used;
-  const share = cores < online ? used / cores : busy / total;
+  const isAll = cores >= online || cores === Number.POSITIVE_INFINITY;
+  const share = isAll ? busy / total : used / cores;
+  if (Number.isNaN(share)) throw new NoDataError('nothing says how many CPUs are online');
   figures[CPU] = share > 1 ? 100 : 100 * share;
 }
 
@@ -57,6 +60,11 @@ export function coresFit(cores: number, spanMs: number, cpus: number): boolean {
   return !(cores > cpus * (1 + CLOCK_SLACK + CLOCK_SLACK_MS / spanMs));
 }
 
+/** Whether so many cores can have been used under a limit: its refills and the clocks explain a part. */
+export function limitFits(used: number, cores: number, spanMs: number): boolean {
+  return used <= cores * (1 + CLOCK_SLACK + REFILL_MS / spanMs);
+}
+
 /**
  * Cores in use in percent of a limit. Above the limit by what its refills and the clocks explain is
  * clamped.
@@ -65,7 +73,7 @@ export function coresFit(cores: number, spanMs: number, cpus: number): boolean {
  */
 export function utilization(used: number, cores: number, spanMs: number): number {
   if (used <= cores) return (100 * used) / cores;
-  if (used <= cores * (1 + CLOCK_SLACK + REFILL_MS / spanMs)) return 100;
+  if (limitFits(used, cores, spanMs)) return 100;
   throw new NoDataError(`${rounded(used)} cores were in use of ${rounded(cores)}, which cannot be`);
 }
 

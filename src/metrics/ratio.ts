@@ -4,11 +4,13 @@ import { NoDataError } from '../errors.ts';
 const SLACK = 0.05;
 
 /**
- * A part of a whole in percent. What clocks explain is clamped: a few percent above the whole.
+ * A part of a whole in percent. What clocks explain is clamped: a few percent below nothing or above
+ * the whole.
  *
  * @param what the part in words, for the reason
  * @param slack how far above the whole (a share of it) is explained
- * @throws NoDataError where the part is more than there is, which no rounding explains
+ * @throws NoDataError where the part is more than there is or less than nothing, which no rounding
+ *   explains, and where the whole is not known
  */
 export function percentOf(
   part: number,
@@ -17,8 +19,11 @@ export function percentOf(
   slack: number = SLACK,
 ): number {
   const share = part / whole;
-  if (share <= 1) return share < 0 ? 0 : share * 100;
-  if (share <= 1 + slack) return 100;
+  if (share >= 0 && share <= 1 && whole < Number.POSITIVE_INFINITY) return share * 100;
+  if (!(whole > 0 && whole < Number.POSITIVE_INFINITY) || Number.isNaN(part)) {
+    throw new NoDataError(`nothing says what share ${what} is`);
+  }
+  if (share >= -slack && share <= 1 + slack) return share < 0 ? 0 : 100;
   throw new NoDataError(
     `${what} is ${Math.round(share * 100)} % of what there is, which cannot be`,
   );

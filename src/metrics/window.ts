@@ -84,7 +84,7 @@ export class Window {
     if (Number.isFinite(value)) this.column(series)?.add(value);
   }
 
-  /** One sample: whatever its figures tell of what is published. @returns whether that was anything */
+  /** One sample: whatever its figures tell. @returns whether that was anything */
   addFigures(figures: Figures): boolean {
     const published = this.#published;
     const places = this.#places;
@@ -96,7 +96,8 @@ export class Window {
       published[index]?.add(value);
       hasAny = true;
     }
-    if (!hasAny) return false;
+    // What is not published is a sample all the same: SampleCount counts it.
+    if (!hasAny && !figures.some(Number.isFinite)) return false;
     this.#samples += 1;
     this.#columns[TICK]?.add(1);
     return true;

@@ -2,7 +2,7 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import { isIP } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import { codeOf, failure } from '../errors.ts';
+import { codeOf, failure, reasonOf } from '../errors.ts';
 import { createAgents, type Needed } from './agents.ts';
 import type { NameOptions } from './lookup.ts';
 import { authorityOf, hostOf, nameOf, type Route } from './route.ts';
@@ -52,13 +52,15 @@ const MAX_ANSWER_BYTES = 1024 * 1024;
 export interface HttpOptions extends Partial<NameOptions> {
   /** PEM: the only authorities to trust. Without it Node's own settings hold. */
   readonly ca?: string;
+  /** What holds them, for the message where one is missing. */
+  readonly caName?: string;
   /** The proxy on the way to a URL. */
   readonly route?: Route;
 }
 
 /** A client that keeps one connection to each host, and the TLS session for when that is closed. */
 export function createHttpClient(options: HttpOptions = {}): HttpClient {
-  const { ca, route = () => undefined, environment = {}, ending, threads } = options;
+  const { ca, caName = '', route = () => undefined, environment = {}, ending, threads } = options;
   const agents = createAgents(ca, { environment, ending, threads });
 
   async function attempt(request: HttpRequest): Promise<HttpAnswer> {
@@ -85,7 +87,11 @@ export function createHttpClient(options: HttpOptions = {}): HttpClient {
       giveUp: giveUp.signal,
     };
     const web = to.protocol === 'http:' ? http : https;
-    const work = exchange(web.request(call), request, giveUp, () => ending?.aborted === true);
+    const work = exchange(web.request(call), request, giveUp, () => ending?.aborted === true).catch(
+      (error: unknown) => {
+        throw ca === undefined ? error : untrusted(error, caName);
+      },
+    );
     return relaying === undefined ? work : relaying.relayed(work);
   }
 
@@ -100,6 +106,22 @@ export function createHttpClient(options: HttpOptions = {}): HttpClient {
     },
     close: agents.close,
   };
+}
+
+/** What OpenSSL says where no authority that is trusted has signed. */
+const NO_AUTHORITY = new Set<string | undefined>([
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+]);
+
+/** Where a bundle was given, it is that which lacks the root. */
+function untrusted(error: unknown, caName: string): unknown {
+  const code = codeOf(error);
+  if (code === undefined || !NO_AUTHORITY.has(code)) return error;
+  return failure(code, `${reasonOf(error)}: ${caName} holds no root for it`, error);
 }
 
 function exchange(

@@ -32,7 +32,7 @@ export class Histogram {
     const place =
       value < this.#least ? 0 : 1 + Math.floor(Math.log(value / this.#least) / LOG_STEP);
     const last = this.#counts.length - 1;
-    const index = place > last ? last : place;
+    const index = Math.min(place, last);
     this.#counts[index] = (this.#counts[index] ?? 0) + 1;
     this.#count += 1;
     if (!(value <= this.#max)) this.#max = value;

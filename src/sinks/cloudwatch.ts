@@ -21,7 +21,7 @@ export function cloudwatchSink({ aws, userAgent, ...options }: CloudwatchOptions
   const { clock } = options;
   return new Sender({
     ...options,
-    service: cloudwatchService(createPost({ locate: aws.locate, clock, userAgent })),
+    service: cloudwatchService(createPost({ ...aws, clock, userAgent })),
     prepare: async (signal) => {
       const { region, endpoint, credentials } = await aws.locate(signal);
       const { provider } = await credentials.resolve(signal);

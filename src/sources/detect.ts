@@ -1,6 +1,7 @@
+// Over 200 lines: the table of signs, and how each of them is found, belong together.
 import type { Environment } from '../environment.ts';
-import { parseByteLimit, parseCpuMax } from '../kernel/limits.ts';
-import { type Cgroups, isPath } from './cgroup/hierarchy.ts';
+import { parseByteLimit, parseCfsQuota, parseCpuMax } from '../kernel/limits.ts';
+import { type Cgroups, isPath, type Resolved } from './cgroup/hierarchy.ts';
 import { containerDepth, namesOf } from './cgroup/names.ts';
 import { type RootFs, shown } from './rootfs.ts';
 
@@ -43,7 +44,7 @@ interface Seen {
  * The signs, and what each weighs. A weak one never decides alone, nor do several against what a
  * machine shows. README has this table.
  */
-const SIGNS: readonly {
+export const SIGNS: readonly {
   readonly weight: number;
   readonly find: (seen: Seen) => string | undefined;
 }[] = [
@@ -52,6 +53,7 @@ const SIGNS: readonly {
   { weight: STRONG, find: runtimeVariable },
   { weight: STRONG, find: containedNamespace },
   { weight: 3, find: privateNamespace },
+  { weight: 3, find: limitedGroup },
   { weight: 1, find: ownPidNamespace },
   { weight: 1, find: ({ fs }) => MARKER_FILES.find(fs.has) },
   { weight: 1, find: partialMount },
@@ -127,24 +129,66 @@ function runtimeVariable({ environment }: Seen): string | undefined {
 
 /** A unit of systemd may have a namespace, too: but neither limits nor processes of its own. */
 function containedNamespace({ fs, cgroups }: Seen): string | undefined {
-  if (!hasOwnCgroupNamespace(fs)) return undefined;
+  if (!isBelowNamespace(fs, cgroups)) return undefined;
   if (hasOwnPidNamespace(fs)) return 'cgroup and PID namespaces of its own';
   return when(hasLimits(fs, cgroups), 'a cgroup namespace of its own with limits');
 }
 
-function privateNamespace({ fs }: Seen): string | undefined {
+function privateNamespace({ fs, cgroups }: Seen): string | undefined {
   return when(
-    hasOwnCgroupNamespace(fs) && !hasOwnPidNamespace(fs),
+    isBelowNamespace(fs, cgroups) && !hasOwnPidNamespace(fs),
     'a cgroup namespace of its own',
   );
 }
 
+/**
+ * A namespace of its own that shows a part of the hierarchy. Distributions under WSL2 have one that
+ * shows all of it, and are machines.
+ */
+function isBelowNamespace(fs: RootFs, cgroups: Cgroups): boolean {
+  return hasOwnCgroupNamespace(fs) && !isHierarchyRoot(fs, cgroups);
+}
+
+/** Files that each group of version 2 has but the root; version 1 has one that only the root has. */
+function isHierarchyRoot(fs: RootFs, { cpu, memory }: Cgroups): boolean {
+  return [memory, cpu].some((place) => {
+    if (!isPath(place)) return false;
+    const point = place.folders[place.folders.length - 1] ?? '';
+    if (place.version === 1) return fs.has(`${point}/release_agent`);
+    const names = ['cgroup.events', 'cpu.max', 'memory.current'];
+    return fs.has(`${point}/cgroup.procs`) && !names.some((name) => fs.has(`${point}/${name}`));
+  });
+}
+
+/** Whoever starts a job in a sandbox of its own (bubblewrap) gives it a group of its own with limits. */
+function limitedGroup(seen: Seen): string | undefined {
+  const { fs, cgroups } = seen;
+  if (hasOwnCgroupNamespace(fs) || systemdPath(seen) !== undefined) return undefined;
+  return when(hasLimits(fs, cgroups), 'limits on a group that is no unit of systemd');
+}
+
+/** More cores and more bytes than any machine has: version 1 writes about 2^63 for no limit. */
+const NO_LIMIT_CORES = 2 ** 20;
+const NO_LIMIT_BYTES = 2 ** 60;
+
+function foldersOf(place: Resolved): readonly { version: 1 | 2; folder: string }[] {
+  if (!isPath(place)) return [];
+  return place.folders.map((folder) => ({ version: place.version, folder }));
+}
+
+/** At the own level, or at one above it. */
 function hasLimits(fs: RootFs, { cpu, memory }: Cgroups): boolean {
-  const [cpuFolder, memoryFolder] = [cpu, memory].map((one) => (isPath(one) ? one.folders[0] : ''));
-  const bytes = ['memory.max', 'memory.limit_in_bytes'].map((name) =>
-    parseByteLimit(fs.text(`${memoryFolder}/${name}`)),
-  );
-  return parseCpuMax(fs.text(`${cpuFolder}/cpu.max`)) < 2 ** 20 || Math.min(...bytes) < 2 ** 60;
+  const cores = foldersOf(cpu).map(({ version, folder }) => {
+    const text = (name: string): string => fs.text(`${folder}/${name}`);
+    return version === 2
+      ? parseCpuMax(text('cpu.max'))
+      : parseCfsQuota(text('cpu.cfs_quota_us'), text('cpu.cfs_period_us'));
+  });
+  const bytes = foldersOf(memory).map(({ version, folder }) => {
+    const name = version === 2 ? 'memory.max' : 'memory.limit_in_bytes';
+    return parseByteLimit(fs.text(`${folder}/${name}`));
+  });
+  return Math.min(...cores) < NO_LIMIT_CORES || Math.min(...bytes) < NO_LIMIT_BYTES;
 }
 
 function ownPidNamespace({ fs }: Seen): string | undefined {

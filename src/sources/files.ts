@@ -1,6 +1,6 @@
 import { ParseError, reasonOf } from '../errors.ts';
-import { keyedNumber, lowDigitsAt, numberAt } from '../kernel/bytes.ts';
-import type { RootFile, RootFs } from './rootfs.ts';
+import { keyedNumber, numberAt } from '../kernel/bytes.ts';
+import { type RootFile, type RootFs, shown } from './rootfs.ts';
 
 /** A file of one number. */
 export const NUMBER_BYTES = 64;
@@ -9,13 +9,6 @@ export const NUMBER_BYTES = 64;
 export function readNumber(fs: RootFs, file: RootFile): number {
   const end = file.head(NUMBER_BYTES);
   const value = numberAt(fs.buffer, end, 0);
-  return Number.isNaN(value) ? checked(file, value) : value;
-}
-
-/** The last digits of the counter that a file holds (`lowDigitsAt`). @throws NoDataError, ParseError */
-export function readLowDigits(fs: RootFs, file: RootFile): number {
-  const end = file.head(NUMBER_BYTES);
-  const value = lowDigitsAt(fs.buffer, end, 0);
   return Number.isNaN(value) ? checked(file, value) : value;
 }
 
@@ -29,7 +22,7 @@ export function readKeyed(fs: RootFs, file: RootFile, bytes: number, key: string
 function checked(file: RootFile, value: number, key = ''): number {
   if (!Number.isNaN(value)) return value;
   const what = key === '' ? 'no number' : `no line "${key.trim()}" with a number`;
-  throw new ParseError(file.path, what);
+  throw new ParseError(shown(file.path), what);
 }
 
 /** Hands what was read to a parser. @throws ParseError naming the file */
@@ -38,6 +31,6 @@ export function parsed<Value>(file: RootFile, parse: () => Value): Value {
     return parse();
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    throw new ParseError(file.path, reasonOf(error), { cause: error });
+    throw new ParseError(shown(file.path), reasonOf(error), { cause: error });
   }
 }

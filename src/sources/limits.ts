@@ -9,9 +9,9 @@ export interface Limit {
 
 /** Limits of an ECS task, which no file inside a container shows. */
 export interface TaskLimits {
-  /** vCPU; absent where the task has no limit. */
-  readonly cores?: number;
-  readonly bytes?: number;
+  /** vCPU; undefined where the task has no limit. */
+  readonly cores?: number | undefined;
+  readonly bytes?: number | undefined;
 }
 
 /** Limits change in place (docker update, Kubernetes' resize), and containers come and go. */

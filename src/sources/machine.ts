@@ -20,15 +20,17 @@ const PAGE_BYTES = 4096;
 export class Machine {
   readonly #fs: RootFs;
   readonly #meminfo: RootFile;
+  readonly #online: RootFile;
 
   constructor(fs: RootFs) {
     this.#fs = fs;
     this.#meminfo = fs.file('/proc/meminfo');
+    this.#online = fs.file('/sys/devices/system/cpu/online');
   }
 
   /** How many CPUs are online; NaN where neither sysfs nor /proc/stat says. */
   countOnline(): number {
-    const listed = countCpus(this.#fs.text('/sys/devices/system/cpu/online'));
+    const listed = countCpus(optional(() => this.#online.text(), ''));
     if (!Number.isNaN(listed)) return listed;
     return countCpuLines(this.#fs.text('/proc/stat')) || Number.NaN;
   }
@@ -66,19 +68,20 @@ export class Machine {
 
   #used(end: number, total: number, mode: MemoryMode): number {
     const { buffer } = this.#fs;
+    const said = mode === 'workingset' ? memory(buffer, end, 'MemAvailable:') : Number.NaN;
+    if (said > 0 && said <= total) return total - said;
+    // A number that ran below 0 (LXCFS): what is reckoned from it would be nonsense, too.
+    if (memory(buffer, end, 'MemFree:') > total) {
+      throw new NoDataError('/proc/meminfo: MemFree is above MemTotal, which cannot be');
+    }
     if (mode !== 'workingset') {
       const used = mode === 'usage' ? usedWithCache(buffer, end) : usedWithoutCache(buffer, end);
       if (Number.isNaN(used)) throw new ParseError(this.#meminfo.path, 'no line "MemFree:"');
-      return this.#possible(used, total);
+      return used;
     }
-    const said = memory(buffer, end, 'MemAvailable:');
-    if (said > 0 && said <= total) return total - said;
-    const free = memory(buffer, end, 'MemFree:');
-    // A number that ran below 0 (LXCFS): what is estimated from it would be nonsense, too.
-    this.#possible(total - free, total);
     const estimate = estimateAvailable(buffer, end, Number.NaN);
     if (Number.isNaN(estimate)) throw new ParseError(this.#meminfo.path, 'no line "MemFree:"');
-    return total - Math.min(this.#withWatermark(estimate), total);
+    return this.#possible(total - this.#withWatermark(estimate), total);
   }
 
   /** The estimate again, with the watermarks of /proc/zoneinfo where it is there. */
@@ -91,7 +94,7 @@ export class Machine {
 
   #possible(used: number, total: number): number {
     if (used < 0 || used > total) {
-      throw new NoDataError('/proc/meminfo: MemFree is above MemTotal, which cannot be');
+      throw new NoDataError('/proc/meminfo: more is free than MemTotal, which cannot be');
     }
     return used;
   }

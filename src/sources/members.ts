@@ -72,15 +72,35 @@ export function findMembers(fs: RootFs, mode: MemoryMode): Members {
   return { found, hidden };
 }
 
-/** The container of this very process among the members. */
+/** The container of this very process among the members; empty where it cannot be told. */
 export function ownKey(fs: RootFs): string {
-  return fs.identity(`/proc/self/root${MOUNT}`);
+  return keyOf(fs, 'self', groupNames(fs.text('/proc/self/cgroup')));
 }
 
-/** Whether a member's files can be read now. */
+/**
+ * Which folder a process has for /sys/fs/cgroup. Privileged containers all have the machine's: there
+ * the group tells them apart.
+ */
+function keyOf(fs: RootFs, pid: string, names: readonly string[]): string {
+  const mount = `/proc/${pid}/root${MOUNT}`;
+  const identity = fs.identity(mount);
+  const isMachine = identity !== '' && isNode(fs, mount);
+  return isMachine ? `${identity} ${containerOf(names).join('/')}` : identity;
+}
+
+/** Whether a process is another container's: then the PID namespace is shared. */
+export function isForeign(fs: RootFs, pid: string): boolean {
+  const text = fs.text(`/proc/${pid}/cgroup`);
+  const [key, own] = [keyOf(fs, pid, groupNames(text)), ownKey(fs)];
+  if (key !== '' && own !== '' && key !== own) return true;
+  const ours = groupNames(fs.text('/proc/self/cgroup'));
+  return text !== '' && !isBelow(containerOf(groupNames(text)), containerOf(ours));
+}
+
+/** Whether a member's files can be read now: a group may lack one controller. */
 export function isReadable({ cpu, memory }: Member): boolean {
   return (
-    failureOf(() => cpu.readUsageNs()) === undefined &&
+    failureOf(() => cpu.readUsageNs()) === undefined ||
     failureOf(() => memory.readUsed()) === undefined
   );
 }
@@ -88,25 +108,25 @@ export function isReadable({ cpu, memory }: Member): boolean {
 function partiesOf(fs: RootFs): Party[] {
   const parties = new Map<string, Party>();
   const unread: { readonly pid: string; readonly names: readonly string[] }[] = [];
-  for (const pid of fs.list('/proc')) {
-    if (!/^\d+$/.test(pid)) continue;
+  for (const pid of processes(fs)) {
     const names = groupNames(fs.text(`/proc/${pid}/cgroup`));
-    const mount = `/proc/${pid}/root${MOUNT}`;
-    const identity = fs.identity(mount);
-    if (identity !== '') {
-      const party = parties.get(identity) ?? { key: identity, pids: [], mount, names };
+    const key = keyOf(fs, pid, names);
+    if (key !== '') {
+      const mount = `/proc/${pid}/root${MOUNT}`;
+      const party = parties.get(key) ?? { key, pids: [], mount, names };
       party.pids.push(pid);
       party.names = common(party.names, names);
-      parties.set(identity, party);
+      parties.set(key, party);
     } else if (isAlive(fs, pid)) unread.push({ pid, names });
   }
   for (const party of parties.values()) party.names = containerOf(party.names);
+  const ours = containerOf(groupNames(fs.text('/proc/self/cgroup')));
   // Workers of another user inside a container that can be read are that container's.
   for (const { pid, names } of unread) {
     const home = [...parties.values()].find((party) => isBelow(names, party.names));
     const own = containerOf(names);
     if (home !== undefined && isBelow(own, home.names)) home.pids.push(pid);
-    else
+    else if (!isBelow(own, ours))
       parties.set(`hidden:${own.join('/')}`, {
         key: own.join('/'),
         pids: [pid],
@@ -117,10 +137,31 @@ function partiesOf(fs: RootFs): Party[] {
   return [...parties.values()];
 }
 
+/** The oldest first, mostly: a container is known by the same one at each look. */
+function processes(fs: RootFs): readonly string[] {
+  const pids = fs.list('/proc').filter((name) => /^\d+$/.test(name));
+  return pids.sort((one, other) => Number(one) - Number(other));
+}
+
+/** What stands behind a process's name in its stat, from its state on; the name may hold anything. */
+function statFields(fs: RootFs, pid: string): readonly string[] {
+  const text = fs.text(`/proc/${pid}/stat`);
+  return text
+    .slice(text.lastIndexOf(')') + 1)
+    .trim()
+    .split(' ');
+}
+
+/** Places of these fields, counted from the state. */
+const STATE = 0;
+const USER_TICKS = 11;
+const SYSTEM_TICKS = 12;
+const THREADS = 17;
+
 /** A process that has ended and waits for its parent has no files, and is no member. */
 function isAlive(fs: RootFs, pid: string): boolean {
   if (fs.text(`/proc/${pid}/cgroup`) === '') return false;
-  const [, state = ''] = /\) (\S)/.exec(fs.text(`/proc/${pid}/stat`)) ?? [];
+  const state = statFields(fs, pid)[STATE];
   return state !== 'Z' && state !== 'X';
 }
 
@@ -171,14 +212,18 @@ function isInside(fs: RootFs, party: Party, other: Party): boolean {
   return false;
 }
 
-/** Version 2 has no memory.current at the root of the hierarchy: a machine's, not a container's. */
+/**
+ * The root of the hierarchy: a machine's, not a container's. Files that each group of version 2 has but
+ * the root; version 1 has one that only the root has.
+ */
 function isNode(fs: RootFs, mount: string): boolean {
-  return fs.has(`${mount}/cgroup.controllers`) && !fs.has(`${mount}/memory.current`);
+  if (fs.has(`${mount}/memory/release_agent`)) return true;
+  const names = ['cgroup.events', 'cpu.max', 'memory.current'];
+  return fs.has(`${mount}/cgroup.controllers`) && !names.some((name) => fs.has(`${mount}/${name}`));
 }
 
 function memberOf(fs: RootFs, party: Party, mode: MemoryMode): Member | undefined {
-  const mount = isNode(fs, party.mount) ? folderBelow(fs, party) : party.mount;
-  const place = mount === '' ? undefined : placeOf(fs, mount);
+  const place = isNode(fs, party.mount) ? placeBelow(fs, party) : placeOf(fs, party.mount);
   if (place === undefined) return undefined;
   const { cpu, accounting, memory } = place;
   const member: Member = {
@@ -188,6 +233,21 @@ function memberOf(fs: RootFs, party: Party, mode: MemoryMode): Member | undefine
     memory: new MemoryLevel(fs, memory.version, memory.folders[0], mode),
   };
   return isReadable(member) ? member : undefined;
+}
+
+/** Where a container's files are. */
+interface Place {
+  readonly cpu: ControllerPath;
+  readonly accounting: ControllerPath;
+  readonly memory: ControllerPath;
+}
+
+/** In the machine's hierarchy. */
+function placeBelow(fs: RootFs, party: Party): Place | undefined {
+  const { mount, names } = party;
+  if (fs.has(`${mount}/memory`)) return placeOf(fs, mount, `/${names.join('/')}`);
+  const folder = folderBelow(fs, party);
+  return folder === '' ? undefined : placeOf(fs, folder);
 }
 
 /** A privileged container has the machine's hierarchy: its own group is below it, by its name. */
@@ -206,26 +266,24 @@ function folderBelow(fs: RootFs, { mount, names }: Party): string {
   return '';
 }
 
-function placeOf(
-  fs: RootFs,
-  mount: string,
-): { cpu: ControllerPath; accounting: ControllerPath; memory: ControllerPath } | undefined {
+/** @param group version 1: below each controller's root, where that is the machine's */
+function placeOf(fs: RootFs, mount: string, group: string = ''): Place | undefined {
   const place = (version: 1 | 2, folder: string): ControllerPath => ({
     version,
     folders: [folder],
     isMachine: false,
   });
-  if (fs.has(`${mount}/memory.current`)) {
+  if (fs.has(`${mount}/cpu.stat`)) {
     const unified = place(2, mount);
     return { cpu: unified, accounting: unified, memory: unified };
   }
-  const name = LEGACY_ACCOUNTING.find((folder) => fs.has(`${mount}/${folder}/cpuacct.usage`));
+  const name = LEGACY_ACCOUNTING.find((one) => fs.has(`${mount}/${one}${group}/cpuacct.usage`));
   if (name === undefined) return undefined;
-  const cpu = fs.has(`${mount}/cpu/cpu.cfs_quota_us`) ? 'cpu' : name;
+  const cpu = fs.has(`${mount}/cpu${group}/cpu.cfs_quota_us`) ? 'cpu' : name;
   return {
-    cpu: place(1, `${mount}/${cpu}`),
-    accounting: place(1, `${mount}/${name}`),
-    memory: place(1, `${mount}/memory`),
+    cpu: place(1, `${mount}/${cpu}${group}`),
+    accounting: place(1, `${mount}/${name}${group}`),
+    memory: place(1, `${mount}/memory${group}`),
   };
 }
 
@@ -233,24 +291,41 @@ function placeOf(
  * The sandbox of a pod: the group of process 1 with that one process, which has no limits of its own
  * and next to no CPU time and memory, or carries a name that such programs have.
  */
-function isSandbox(fs: RootFs, { pids }: Party, member: Member | undefined): boolean {
-  if (pids.length !== 1 || pids[0] !== '1') return false;
+function isSandbox(fs: RootFs, { key, pids }: Party, member: Member | undefined): boolean {
+  if (pids.length !== 1 || pids[0] !== '1' || key === ownKey(fs)) return false;
   const isNamed = SANDBOX_NAMES.has(fs.text('/proc/1/comm').trim());
-  if (member === undefined) return isNamed || isSmall(fs);
+  if (member === undefined) return fs.text('/proc/1/stat') === '' ? isNamed : isSmall(fs);
   const { cpu, memory } = member;
   const hasLimits = Number.isFinite(cpu.readLimit()) || memory.readLimit() < NO_LIMIT_BYTES;
-  const isIdle = cpu.readUsageNs() < SANDBOX_NANOSECONDS && memory.readUsed() < SANDBOX_BYTES;
-  return !hasLimits && (isNamed || isIdle);
+  const isIdle =
+    numberOr0(() => cpu.readUsageNs()) < SANDBOX_NANOSECONDS &&
+    numberOr0(() => memory.readUsed()) < SANDBOX_BYTES;
+  return !hasLimits && (isNamed || (isIdle && isSmall(fs)));
+}
+
+/** What a group that lacks a controller does not tell is 0. */
+function numberOr0(read: () => number): number {
+  let value = 0;
+  const failure = failureOf(() => {
+    value = read();
+  });
+  return failure === undefined ? value : 0;
 }
 
 /** Version 1 writes about 2^63 for no limit. */
 const NO_LIMIT_BYTES = 2 ** 60;
 
-/** CPU time and memory of process 1, which everybody may read. */
+/**
+ * CPU time, memory and threads of process 1, which everybody may read: a small program that has just
+ * been started has threads, most of the time, and a sandbox never. What is not told does not count.
+ */
 function isSmall(fs: RootFs): boolean {
-  const [, user, system] = /\) \S(?: \S+){10} (\d+) (\d+)/.exec(fs.text('/proc/1/stat')) ?? [];
-  const [, resident] = /^\d+ (\d+)/.exec(fs.text('/proc/1/statm')) ?? [];
-  return Number(user) + Number(system) < SANDBOX_TICKS && Number(resident) < SANDBOX_PAGES;
+  const fields = statFields(fs, '1');
+  const [user, system] = [fields[USER_TICKS] ?? 0, fields[SYSTEM_TICKS] ?? 0];
+  const threads = fields[THREADS] ?? 1;
+  const [, resident = 0] = /^\d+ (\d+)/.exec(fs.text('/proc/1/statm')) ?? [];
+  const isIdle = Number(user) + Number(system) < SANDBOX_TICKS;
+  return isIdle && Number(resident) < SANDBOX_PAGES && Number(threads) === 1;
 }
 
 function hiddenOf(fs: RootFs, { pids }: Party): Hidden {

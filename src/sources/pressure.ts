@@ -5,7 +5,7 @@ import { type Figures, type Meter, PLACES, type Series } from '../metrics/figure
 import { putStalled } from '../metrics/pressure.ts';
 import type { NamedMeters } from './meters.ts';
 import type { SourceOptions } from './options.ts';
-import type { RootFile, RootFs } from './rootfs.ts';
+import { type RootFile, type RootFs, shown } from './rootfs.ts';
 
 /** Pressure files are two lines of about 70 bytes. */
 const PRESSURE_BYTES = 512;
@@ -64,7 +64,8 @@ class PressureMeter implements Meter {
     const file = fileAt(this.#fs, this.#path);
     const end = file.head(PRESSURE_BYTES);
     const stalledUsec = parseStalledUsec(this.#fs.buffer, end);
-    if (Number.isNaN(stalledUsec)) throw new ParseError(file.path, 'no line "some" with a total');
+    if (Number.isNaN(stalledUsec))
+      throw new ParseError(shown(file.path), 'no line "some" with a total');
     const grown = stalledUsec - this.#stalledUsec;
     const spanMs = nowMs - this.#atMs;
     this.#stalledUsec = stalledUsec;
@@ -87,7 +88,8 @@ class OomKillsMeter implements Meter {
     const file = fileAt(this.#fs, this.#path);
     const end = file.whole();
     const kills = keyedNumber(this.#fs.buffer, end, 'oom_kill ');
-    if (Number.isNaN(kills)) throw new ParseError(file.path, 'no line "oom_kill" with a number');
+    if (Number.isNaN(kills))
+      throw new ParseError(shown(file.path), 'no line "oom_kill" with a number');
     const grown = kills - this.#kills;
     this.#kills = kills;
     if (grown >= 0) figures[PLACES.oomKills] = grown;

@@ -19,8 +19,9 @@ export interface RootFile {
   /** As users know it, without the root: `/proc/stat`. In latin1: a character is a byte of the name. */
   readonly path: string;
   /**
-   * Reads the first `bytes`, at most 8 KiB, by one positional read. The kernel writes the whole file anyway, but the
-   * rest is not copied.
+   * Reads the first `bytes`, at most 8 KiB, by one positional read. The kernel writes the whole file
+   * anyway, but the rest is not copied. A line that is cut is left out: its number would be read as a
+   * smaller one.
    *
    * @returns how many bytes there are
    * @throws NoDataError where the file cannot be read or is empty (masked); the next call tries anew
@@ -69,6 +70,7 @@ export interface Space {
   readonly limit: number;
 }
 
+const LINE_FEED = 10;
 /** Grows when a file fills it. /proc/stat is 40 kB on a machine with 192 CPUs. */
 const FIRST_BUFFER_BYTES = 8 * 1024;
 /** No file that we read is larger; a text beyond is cut. */
@@ -165,14 +167,17 @@ class KeptFile implements RootFile {
   }
 
   head(bytes: number): number {
+    let count = 0;
+    const { buffer } = this.#shared;
     try {
       this.#fd ??= openSync(this.#place, 'r');
-      const count = readSync(this.#fd, this.#shared.buffer, 0, bytes, 0);
-      if (count > 0) return count;
+      count = readSync(this.#fd, buffer, 0, bytes, 0);
     } catch (error) {
       throw this.#failed(error);
     }
-    throw this.#empty();
+    if (count === 0) throw this.#empty();
+    if (count === bytes) while (count > 0 && buffer[count - 1] !== LINE_FEED) count -= 1;
+    return count;
   }
 
   /** Files of records (mountinfo) come in pieces of at most 4 KiB, so read until nothing comes. */

@@ -2,6 +2,7 @@
 import type { Clock } from '../clock.ts';
 import type { Environment } from '../environment.ts';
 import { reasonOf } from '../errors.ts';
+import { parseMounts } from '../kernel/mountinfo.ts';
 import type { Task, TaskMetadata } from '../metadata/ecs.ts';
 import { type Cgroups, isPath, resolveCgroups } from './cgroup/hierarchy.ts';
 import { openCgroupSource } from './cgroup/source.ts';
@@ -16,11 +17,11 @@ import {
 } from './detect.ts';
 import { openHostSource } from './host.ts';
 import type { TaskLimits } from './limits.ts';
-import { findMembers, type Members } from './members.ts';
+import { findMembers, isForeign, type Members } from './members.ts';
 import { isAnswer } from './meters.ts';
 import { mountTable } from './mounts.ts';
 import type { SourceOptions } from './options.ts';
-import { type RootFs, shown } from './rootfs.ts';
+import { type RootFs, shown, typed } from './rootfs.ts';
 import { openSiblingSource, refusalText } from './siblings.ts';
 import type { Source } from './source.ts';
 
@@ -160,6 +161,7 @@ class TaskDescription {
   readonly #options: SelectOptions;
   #firstMs = Number.NaN;
   #last: { task: Task; ownId: string } | undefined;
+  #isSaid = false;
 
   constructor(options: SelectOptions) {
     this.#options = options;
@@ -178,9 +180,31 @@ class TaskDescription {
     return this.#last;
   }
 
+  /** The task's limits as they are at each look: they are read again at their pace. */
+  get limits(): TaskLimits {
+    const task = (): Task | undefined => this.#last?.task;
+    return {
+      get cores() {
+        return task()?.cores;
+      },
+      get bytes() {
+        return task()?.memoryBytes;
+      },
+    };
+  }
+
   /** It has never answered, and was asked long enough. */
   get isGivenUp(): boolean {
     return this.#last === undefined && this.#options.clock.monoMs() - this.#firstMs >= SILENT_MS;
+  }
+
+  /** Loudly, and once. */
+  sayGivenUp(reason: string): void {
+    if (this.#isSaid) return;
+    this.#isSaid = true;
+    this.#options.warn(
+      `${reason}; it never answered within two minutes, so the own container is measured`,
+    );
   }
 }
 
@@ -196,20 +220,17 @@ async function lookAtTask(
   if (typeof described === 'string') {
     const reason = `task metadata does not answer, so the task around us is unknown: ${described}`;
     if (options.scope !== 'auto' || !description.isGivenUp) return { pending: reason };
-    options.warn(
-      `${reason}; it never answered within two minutes, so the own container is measured`,
-    );
+    description.sayGivenUp(reason);
     return { none: reason };
   }
   const { task, ownId } = described;
-  const { runningMembers, comingMembers, openTaskSource } = await import('./task.ts');
+  const { runningMembers, comingMembers, namesOf } = await import('./task-news.ts');
   const others = runningMembers(task).filter(({ id }) => id !== ownId);
-  const taskLimits = limitsOf(task);
+  const taskLimits = description.limits;
   if (others.length === 0) {
     const coming = comingMembers(task).filter(({ id }) => id !== ownId);
     if (coming.length > 0) {
-      const names = coming.map(({ name, id }) => name || id).join(', ');
-      return { pending: `the task has ${names}, which has not started yet` };
+      return { pending: `the task has ${namesOf(coming)}, which has not started yet` };
     }
     return lookAtOwnTask(options, taskLimits, round);
   }
@@ -220,17 +241,11 @@ async function lookAtTask(
       open: () => openSiblingSource(options.fs, { ...options, ...userOf(options), taskLimits }),
     };
   }
+  const { openTaskSource } = await import('./task.ts');
   return {
     key: 'task, by its metadata',
     isSettled: true,
     open: () => openTaskSource(options.fs, { ...options, metadata, task, ownId }),
-  };
-}
-
-function limitsOf({ cores, memoryBytes }: Task): TaskLimits {
-  return {
-    ...(cores === undefined ? undefined : { cores }),
-    ...(memoryBytes === undefined ? undefined : { bytes: memoryBytes }),
   };
 }
 
@@ -278,7 +293,10 @@ function lookAtPod(options: SelectOptions, round: Round): Look {
   const { found, hidden } = round.members;
   const { user } = userOf(options);
   if (hidden.length > 0) return { pending: refusalText(hidden, user) };
-  if (found.length < 2) return { none: 'no processes of another container are visible in /proc' };
+  if (found.length < 2) {
+    const none = 'no processes of another container are visible in /proc';
+    return options.scope !== 'auto' && isShared(fs) ? { pending: `${none} yet` } : { none };
+  }
   return {
     key: 'task, by the files of its containers',
     isSettled: true,
@@ -300,12 +318,12 @@ function lookAtContainer(options: SelectOptions, round: Round): Look {
   }
   const folder = ownFolder(cgroups);
   if (forcedPath !== undefined && folder !== '' && !fs.has(folder)) {
-    return { pending: `there is no group ${shown(forcedPath)} yet (${shown(folder)})` };
+    return { pending: `there is no group ${forcedPath} yet (${shown(folder)})` };
   }
   const isOwn = own !== undefined && forcedPath === undefined;
   const alone = isOwn && options.isBesideJob !== true && isAlone(fs, folder, own.pid);
   return {
-    key: forcedPath === undefined ? 'container' : `cgroup ${shown(forcedPath)}`,
+    key: forcedPath === undefined ? 'container' : `cgroup ${forcedPath}`,
     isSettled: !alone,
     ...(alone ? { warning: `${ALONE} ${advice(options)}` } : undefined),
     open: () => {
@@ -335,8 +353,7 @@ const ALONE = 'this container holds nothing but the agent, so it would measure i
 /** What makes other containers visible here: not what is so already. */
 function advice({ fs, own }: SelectOptions): string {
   const environment = own?.environment ?? {};
-  const isShared = hasOwnPidNamespace(fs) && fs.list('/proc/1').length > 0 && isElsewhere(fs);
-  if (isShared) return 'Its PID namespace is shared, and no other container has started yet.';
+  if (isShared(fs)) return 'Its PID namespace is shared, and no other container has started yet.';
   const inside = 'or start the agent in the container of the job (examples/entrypoint.sh)';
   if ((environment['ECS_CONTAINER_METADATA_URI_V4'] ?? '') !== '') {
     return `ECS: set pidMode to task, ${inside}`;
@@ -351,9 +368,9 @@ function advice({ fs, own }: SelectOptions): string {
   ].join(' ');
 }
 
-/** Process 1 is another container's: the namespace is shared. */
-function isElsewhere(fs: RootFs): boolean {
-  return fs.text('/proc/1/cgroup') !== fs.text('/proc/self/cgroup');
+/** Process 1 is another container's. */
+function isShared(fs: RootFs): boolean {
+  return hasOwnPidNamespace(fs) && isForeign(fs, '1');
 }
 
 function ownFolder({ memory, cpu }: Cgroups): string {
@@ -361,14 +378,26 @@ function ownFolder({ memory, cpu }: Cgroups): string {
 }
 
 /** The control groups of this very process, or of a path that was named. */
-export function ownCgroups(fs: RootFs, forcedPath?: string): Cgroups {
+export function ownCgroups(fs: RootFs, namedPath?: string): Cgroups {
+  const mounts = namedPath === undefined ? fs.text('/proc/self/mountinfo') : mountTable(fs);
+  const forcedPath = namedPath && belowMount(typed(namedPath), mounts);
   return resolveCgroups({
     memberships: fs.text('/proc/self/cgroup'),
-    mounts: forcedPath === undefined ? fs.text('/proc/self/mountinfo') : mountTable(fs),
+    mounts,
     hasPrivateNamespace: hasOwnCgroupNamespace(fs),
     has: fs.has,
     ...(forcedPath === undefined ? undefined : { forcedPath }),
   });
+}
+
+/** A path with its mount point, as a file's path, is taken for what is below that. */
+function belowMount(path: string, mounts: string): string {
+  const points = parseMounts(mounts)
+    .filter(({ type, point }) => type.startsWith('cgroup') && point !== '/')
+    .map(({ point }) => point);
+  const prefixes = points.filter((point) => path === point || path.startsWith(`${point}/`));
+  const longest = prefixes.reduce((best, point) => (point.length > best.length ? point : best), '');
+  return path.slice(longest.length) || '/';
 }
 
 /** Opens what was found. @returns the source, or why it cannot be opened */

@@ -1,5 +1,5 @@
 import { NoDataError } from '../errors.ts';
-import { utilization } from '../metrics/cpu.ts';
+import { coresFit, utilization } from '../metrics/cpu.ts';
 import { type Figures, type Meter, PLACES } from '../metrics/figures.ts';
 import { putHeld, putMemory } from '../metrics/memory.ts';
 import { onlineText } from './cgroup/source.ts';
@@ -87,6 +87,7 @@ class Crew {
   cores: Limit = { value: Number.POSITIVE_INFINITY, from: 'nothing' };
   bytes: Limit = { value: Number.POSITIVE_INFINITY, from: 'nothing' };
   own = '';
+  online: number = Number.NaN;
   #scannedMs = Number.NEGATIVE_INFINITY;
 
   constructor(fs: RootFs, options: SiblingOptions) {
@@ -125,7 +126,8 @@ class Crew {
   #readLimits(): void {
     const { cpuBase, taskLimits = {} } = this.#options;
     const from = `limits of ${this.found.length} containers`;
-    const online = knownLimit(this.machine.countOnline(), 'online CPUs');
+    this.online = this.machine.countOnline();
+    const online = knownLimit(this.online, 'online CPUs');
     const total = knownLimit(this.machine.total(), 'MemTotal');
     let cores = 0;
     let bytes = 0;
@@ -186,6 +188,10 @@ class SiblingCpuMeter implements Meter {
       used = this.#sum(spanMs);
     });
     if (Number.isNaN(used)) return;
+    const { online } = this.#crew;
+    if (!coresFit(used, spanMs, online)) {
+      throw new NoDataError(`${used} cores were in use on ${online} CPUs, which cannot be`);
+    }
     figures[PLACES.cpuCores] = used;
     const { value } = this.#crew.cores;
     if (!Number.isFinite(value)) throw new NoDataError('nothing says how many CPUs are 100 %');

@@ -1,5 +1,5 @@
 import { NoDataError, ParseError } from '../errors.ts';
-import { swapTotal, swapUsed } from '../kernel/meminfo.ts';
+import { memory, swapTotal, swapUsed } from '../kernel/meminfo.ts';
 import type { Meter } from '../metrics/figures.ts';
 import { putSpace } from '../metrics/pressure.ts';
 import { meter } from './meters.ts';
@@ -12,6 +12,10 @@ export function swapMeter(fs: RootFs): Meter {
     const end = meminfo.whole();
     const total = swapTotal(fs.buffer, end);
     if (!(total > 0)) throw new NoDataError('no swap: SwapTotal is 0');
+    // A number that ran below 0 (LXCFS).
+    if (memory(fs.buffer, end, 'SwapFree:') > total) {
+      throw new NoDataError('/proc/meminfo: SwapFree is above SwapTotal, which cannot be');
+    }
     const used = swapUsed(fs.buffer, end);
     if (Number.isNaN(used)) throw new ParseError(meminfo.path, 'no line "SwapFree:"');
     putSpace(figures, 'swap', used, total);

@@ -1,5 +1,6 @@
 // Over 200 lines: what is chosen, when it is asked again and what a change costs belong together.
-import { ConfigError, NoDataError } from '../errors.ts';
+import { ConfigError, NoDataError, reasonOf } from '../errors.ts';
+import type { Figures } from '../metrics/figures.ts';
 import { commonMeters } from './common.ts';
 import { meter, sourceOf } from './meters.ts';
 import {
@@ -32,6 +33,9 @@ interface Choice {
   readonly candidates: readonly Candidate[];
 }
 
+/** Of a way that does not serve the scope. */
+const NOT_ASKED = 'not asked for';
+
 /** What is not settled is asked again after 1 s, 2 s, 4 s … */
 const FIRST_MS = 1000;
 const LONGEST_MS = 30_000;
@@ -57,16 +61,16 @@ export class WatchedSource implements Source {
   #delayMs = FIRST_MS;
   #cancel: () => void = () => undefined;
   #isClosed = false;
+  /** Nothing better was expected when the next look was planned. */
+  #isWaitingLong = false;
+  #hasSwitched = false;
   readonly #said = new Set<string>();
   readonly #history: string[] = [];
-  /** The chosen source's own, so that a tick takes no detour. */
-  measure: Source['measure'];
 
   constructor(options: SelectOptions, ways: readonly Way[], choice: Choice) {
     this.#options = options;
     this.#ways = ways;
     this.#choice = choice;
-    this.measure = choice.source.measure;
     this.#warn();
     this.#schedule();
   }
@@ -92,6 +96,17 @@ export class WatchedSource implements Source {
     return this.#choice.source.describe();
   }
 
+  measure(nowMs: number, figures: Figures): boolean {
+    const hasChanged = this.#choice.source.measure(nowMs, figures);
+    if (hasChanged && this.#isWaitingLong && this.#lacks()) {
+      this.#cancel();
+      this.#schedule();
+    }
+    if (!this.#hasSwitched) return hasChanged;
+    this.#hasSwitched = false;
+    return true;
+  }
+
   close(): void {
     this.#isClosed = true;
     this.#cancel();
@@ -100,13 +115,20 @@ export class WatchedSource implements Source {
   }
 
   #schedule(): void {
-    const isSettled = this.#choice.isSettled && this.#choice.source.absent.size === 0;
+    const isSettled = this.#choice.isSettled && !this.#lacks();
     const delayMs = isSettled ? SETTLED_MS : this.#delayMs;
     this.#delayMs = isSettled ? FIRST_MS : Math.min(this.#delayMs * 2, LONGEST_MS);
+    this.#isWaitingLong = isSettled;
     this.#cancel = this.#options.clock.after(delayMs, () => {
-      this.#lookAgain().then(() => {
-        if (!this.#isClosed) this.#schedule();
-      });
+      this.#isWaitingLong = false;
+      this.#lookAgain()
+        // What was chosen goes on measuring, whatever went wrong here.
+        .catch((error) => {
+          this.#options.warn(`the scope could not be looked at again: ${reasonOf(error)}`);
+        })
+        .then(() => {
+          if (!this.#isClosed) this.#schedule();
+        });
     });
   }
 
@@ -121,7 +143,7 @@ export class WatchedSource implements Source {
     this.#warn();
     if (choice.source === before.source) return;
     this.#scopeNumber += before.source.scopeNumber + 1;
-    this.#switchTo(choice.source);
+    this.#hasSwitched = true;
     before.source.close();
     this.#delayMs = FIRST_MS;
     const change = `the scope changes from ${before.key} to ${choice.key}: ${choice.why}`;
@@ -129,13 +151,10 @@ export class WatchedSource implements Source {
     this.#options.warn(change);
   }
 
-  /** The first measurement of another source says that something has changed. */
-  #switchTo(source: Source): void {
-    this.measure = (nowMs, figures) => {
-      this.measure = source.measure;
-      source.measure(nowMs, figures);
-      return true;
-    };
+  /** What is chosen cannot tell what it is chosen for; another view of the same may. */
+  #lacks(): boolean {
+    const { absent } = this.#choice.source;
+    return absent.has('cpu') || absent.has('memory');
   }
 
   #warn(): void {
@@ -161,7 +180,7 @@ async function choose(
       candidates.push({ name: way.name, isChosen, why });
     };
     if (!way.serves(scope)) {
-      note('not asked for');
+      note(NOT_ASKED);
       continue;
     }
     if (chosen !== undefined && !tryAll) {
@@ -180,7 +199,12 @@ async function choose(
       if (result.source !== before?.source) result.source.close();
     }
   }
-  if (chosen === undefined) throw notThere(options, candidates);
+  if (chosen === undefined) {
+    const error = notThere(options, candidates);
+    if (before === undefined) throw error;
+    // It was there, and may be again.
+    chosen = pendingChoice(options, error.message, before);
+  }
   return { ...chosen, candidates };
 }
 
@@ -191,10 +215,18 @@ async function choiceOf(
   before: Choice | undefined,
 ): Promise<Omit<Choice, 'candidates'> | string> {
   if (isFound(look)) return foundChoice(look, before);
-  if ('none' in look) return look.none;
-  const key = `nothing (${look.pending})`;
-  const source = before?.key === key ? before.source : waitingSource(options, look.pending);
-  return { key, why: look.pending, isSettled: false, warning: look.pending, source };
+  return 'none' in look ? look.none : pendingChoice(options, look.pending, before);
+}
+
+/** Nothing, until what is waited for is there. */
+function pendingChoice(
+  options: SelectOptions,
+  reason: string,
+  before: Choice | undefined,
+): Omit<Choice, 'candidates'> {
+  const key = `nothing (${reason})`;
+  const source = before?.key === key ? before.source : waitingSource(options, reason);
+  return { key, why: reason, isSettled: false, warning: reason, source };
 }
 
 async function foundChoice(
@@ -223,7 +255,11 @@ function waitingSource(options: SelectOptions, reason: string): Source {
 
 function notThere({ scope }: SelectOptions, candidates: readonly Candidate[]): ConfigError {
   const asked = typeof scope === 'string' ? scope : `cgroup:${scope.cgroup}`;
-  const looked = candidates.filter(({ why }) => why !== 'not asked for');
-  const reasons = looked.map(({ name, why }) => `${name}: ${why}`).join('; ');
-  return new ConfigError('--scope', `got ${asked}, which is not there: ${reasons}`);
+  return new ConfigError('--scope', `got ${asked}, which is not there: ${reasonsOf(candidates)}`);
+}
+
+/** Why none of those that were asked for is there. */
+function reasonsOf(candidates: readonly Candidate[]): string {
+  const looked = candidates.filter(({ why }) => why !== NOT_ASKED);
+  return looked.map(({ name, why }) => `${name}: ${why}`).join('; ');
 }

@@ -24,6 +24,7 @@ const GOV: Readonly<Record<Service, readonly string[]>> = {
   monitoring: ['monitoring', 'monitoring', 'monitoring', 'monitoring'],
   sts: ['sts', 'sts', 'sts', 'sts-fips'],
   'portal.sso': ['portal.sso', 'portal.sso', 'portal.sso', 'portal.sso-fips'],
+  s3: ['s3', 's3', 's3.dualstack', 's3-fips.dualstack'],
 };
 const VARIANTS = [
   ['plain', { fips: false, dualStack: false }],
@@ -128,4 +129,11 @@ describe('the endpoint by settings', () => {
     const { region } = await made.aws.locate(new AbortController().signal);
     assert.deepEqual([region.name, region.from], ['ap-south-1', 'the ECS task']);
   });
+});
+
+test('a scalar of a service’s name is no block', async () => {
+  const config = '[default]\nservices = s\n[services s]\ncloudwatch = endpoint_url=http://no\n';
+  const made = await on({ files: { config } });
+  const { endpoint } = await made.aws.locate(new AbortController().signal);
+  assert.equal(endpoint.host, 'monitoring.eu-west-1.amazonaws.com');
 });

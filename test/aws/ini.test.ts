@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { inspect } from 'node:util';
 import fc from 'fast-check';
-import { parseInstant } from '../../src/aws/credentials/identity.ts';
+import { type Provided, parseInstant } from '../../src/aws/credentials/identity.ts';
 import { type Names, readCredentials } from '../../src/aws/credentials/json.ts';
 import { nested, parseIni, type Sections } from '../../src/aws/ini.ts';
-import { ParseError } from '../../src/errors.ts';
-import { parseFields, textOf, within } from '../../src/metadata/json.ts';
+import { AwsError, ParseError } from '../../src/errors.ts';
+import { type Fields, parseFields, textOf, within } from '../../src/metadata/json.ts';
 
 /** A file's sections, or what is said against it; whatever else is thrown goes on. */
 function outcome(text: string, isConfig: boolean): Sections | ParseError {
@@ -109,12 +109,14 @@ describe('a file that was written by the rules', () => {
   const isBlank = (text: string): boolean => text.trim() === '';
   const word = fc.stringMatching(/^[a-z0-9_\-/.%@:+]{1,12}$/);
   const anyCharacter = fc.string({ unit: 'binary', minLength: 1, maxLength: 1 });
+  /** Below a value, a remark is none of it. */
+  const isRemark = (text: string): boolean => /^[#;]/.test(text);
   const oneLine = fc
     .string({ unit: fc.oneof(fc.constantFrom('=', '#', '[', ']', '"', '\\'), anyCharacter) })
     .map((text) => text.replace(/\n/g, ' ').trim());
   const value = oneLine.filter((text) => !/^[#;]|[ \t][#;]/.test(text));
   const more = fc.array(
-    oneLine.filter((text) => !isBlank(text)),
+    oneLine.filter((text) => !isBlank(text) && !isRemark(text)),
     { maxLength: 3 },
   );
   const pairs = fc.array(fc.tuple(word, oneLine), { minLength: 1, maxLength: 3 });
@@ -129,7 +131,7 @@ describe('a file that was written by the rules', () => {
     word.map((plain) => ({ plain, written: plain })),
     fc.constantFrom('default', ...HOSTILE).map((plain) => ({ plain, written: plain })),
     fc
-      .tuple(fc.stringMatching(/^[ -Z^-~]{1,12}$/), fc.constantFrom('"', "'"))
+      .tuple(fc.stringMatching(/^[ -!#-&(-Z^-~]{1,12}$/), fc.constantFrom('"', "'"))
       .map(([plain, quote]) => ({ plain, written: `${quote}${plain}${quote}` })),
   );
   const kind = fc.constantFrom('profile', 'sso-session', 'services');
@@ -182,9 +184,11 @@ describe('a file that was written by the rules', () => {
     const plain = oneLine.map((text) => text.replace(/[\r\u2028\u2029]/g, ' ').trim());
     fc.assert(
       fc.property(fc.array(fc.tuple(key, plain)), (all) => {
-        const block = all.map(([one, text]) => `${one.toUpperCase()} = ${text}`).join('\n');
+        const block = all.map(([one, text]) => `\n${one.toUpperCase()} = ${text}`).join('');
         for (const [one, text] of new Map(all)) assert.equal(nested(block, one), text);
         assert.equal(nested(block, 'another='), undefined);
+        // What begins on the key's own line is a scalar.
+        assert.equal(nested(block.slice(1), 'region'), undefined);
       }),
     );
   });
@@ -199,6 +203,17 @@ describe('a file that was written by the rules', () => {
     );
   });
 });
+
+/** What is refused for what it holds counts as none. */
+function credentialsOrFlaw(fields: Fields | undefined, names: Names): Provided | undefined {
+  try {
+    return readCredentials(fields, names, 'WHO');
+  } catch (error) {
+    assert.ok(error instanceof AwsError);
+    assert.match(error.message, /^WHO: \w+ holds an? [\w ]+, which no key or token has$/);
+    return undefined;
+  }
+}
 
 describe('any JSON', () => {
   const NAMES: Names = ['AccessKeyId', 'SecretAccessKey', 'Token?', 'Expiration'];
@@ -225,7 +240,7 @@ describe('any JSON', () => {
           assert.ok(some === undefined || (typeof some === 'object' && !Array.isArray(some)));
           assert.equal(typeof textOf(some, one), 'string');
         }
-        for (const names of [NAMES, STRICT, PROTOTYPE]) readCredentials(fields, names);
+        for (const names of [NAMES, STRICT, PROTOTYPE]) credentialsOrFlaw(fields, names);
       }),
       { numRuns: 3000 },
     );
@@ -254,9 +269,9 @@ describe('any JSON', () => {
     fc.assert(
       fc.property(record, fc.constantFrom(NAMES, STRICT, PROTOTYPE), (value, names) => {
         const fields = parseFields(JSON.stringify(value));
-        const read = readCredentials(fields, names);
+        const read = credentialsOrFlaw(fields, names);
         if (read === undefined) return;
-        const [id, secret, token] = names.map((one) => fields?.[one.replace('?', '')]);
+        const [id, secret, token] = names.map((one) => textOf(fields, one.replace('?', '')).trim());
         assert.deepEqual([read.accessKeyId, read.secretAccessKey], [id, secret]);
         assert.ok(read.accessKeyId !== '' && read.secretAccessKey !== '');
         if (names === STRICT || read.sessionToken !== undefined) {
@@ -281,7 +296,7 @@ describe('any JSON', () => {
     const fields = parseFields(`${'{"a":'.repeat(1e5)}{}${'}'.repeat(1e5)}`);
     assert.notEqual(within(fields, 'a'), undefined);
     assert.equal(textOf(fields, 'a'), '');
-    assert.equal(readCredentials(fields, ['a', 'a', 'a', 'a']), undefined);
+    assert.equal(readCredentials(fields, ['a', 'a', 'a', 'a'], 'WHO'), undefined);
   });
 });
 
@@ -385,7 +400,7 @@ describe('1 MB', () => {
   ];
   for (const [what, text, longestMs = LONGEST_MS] of texts) {
     test(`of JSON, ${what}, is read in linear time`, () => {
-      const read = (): unknown => readCredentials(parseFields(text), ['a', 'a', 'a?', 'a']);
+      const read = (): unknown => credentialsOrFlaw(parseFields(text), ['a', 'a', 'a?', 'a']);
       assert.ok(isDoneWithin(longestMs, read));
     });
   }

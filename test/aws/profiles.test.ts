@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { fileLocations } from '../../src/aws/profiles.ts';
 import { ConfigError } from '../../src/errors.ts';
 import { profileKeys, rigs, roleJson, type Scene } from '../support/aws/aws.ts';
 import { AGENT, start } from '../support/program.ts';
@@ -89,6 +90,104 @@ describe('the profile that is meant', () => {
 
   test('by AWS_DEFAULT_PROFILE must be there, too', async () => {
     const made = await on({ files, environment: { AWS_DEFAULT_PROFILE: 'gone' } });
-    await assert.rejects(made.resolve(), /profile gone: there is none of that name$/);
+    await assert.rejects(
+      made.resolve(),
+      /^ConfigError: AWS_DEFAULT_PROFILE: names the profile gone, which is neither in \S+config nor in \S+credentials$/,
+    );
+  });
+});
+
+describe('names and values of profiles', () => {
+  for (const name of ['größe', '東京', 'a b', 'd’or']) {
+    test(`a profile may be called ${name}`, async () => {
+      const config = `[profile "${name}"]\n${profileKeys('NAMED')}`;
+      const made = await on({ files: { config }, environment: { AWS_PROFILE: name } });
+      assert.equal((await made.resolve()).accessKeyId, 'NAMED');
+    });
+  }
+
+  test('without quotes, too, where it holds no blank', async () => {
+    const files = { credentials: `[größe]\n${profileKeys('NAMED')}` };
+    const made = await on({ files, environment: { AWS_PROFILE: 'größe' } });
+    assert.equal((await made.resolve()).accessKeyId, 'NAMED');
+  });
+
+  test('[profile "a" "b"] is none', async () => {
+    const files = { config: `[profile "a" "b"]\n${profileKeys('NONE')}` };
+    for (const name of ['a', 'b', 'a" "b', '"a" "b"']) {
+      const made = await on({ files, environment: { AWS_PROFILE: name } });
+      await assert.rejects(made.resolve(), /names the profile/);
+    }
+  });
+
+  test('a remark below a key is none of it', async () => {
+    const config =
+      '[default]\naws_access_key_id = FILE\n  # rotated in May\naws_secret_access_key = secret-of-FILE\n\t; by Ops\n';
+    const made = await on({ files: { config } });
+    const { accessKeyId, secretAccessKey } = await made.resolve();
+    assert.deepEqual([accessKeyId, secretAccessKey], ['FILE', 'secret-of-FILE']);
+  });
+
+  test('USERPROFILE is no home but on Windows', () => {
+    const environment = { USERPROFILE: '/mnt/c/Users/me', HOMEDRIVE: 'C:', HOMEPATH: '/me' };
+    const homedir = (): string => '/home/me';
+    const of = (platform: string): string =>
+      fileLocations({ environment, platform, homedir }).config;
+    assert.equal(of('linux'), '/home/me/.aws/config');
+    assert.match(of('win32'), /Users.me/);
+  });
+});
+
+describe('keys that cannot be keys are refused where they are', () => {
+  const flaws: [what: string, text: string][] = [
+    ['a line break', 'one\ntwo'],
+    ['a blank', 'one two'],
+    ['a control character', 'one\u0007two'],
+    ['a character outside ASCII', 'one\u201dtwo'],
+  ];
+  for (const [what, text] of flaws) {
+    for (const name of ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN']) {
+      test(`${what} in ${name}`, async () => {
+        const good = { AWS_ACCESS_KEY_ID: 'ENV', AWS_SECRET_ACCESS_KEY: 'secret-of-ENV' };
+        const made = await on({ environment: { ...good, [name]: text } });
+        await assert.rejects(made.resolve(), (error) => {
+          assert.ok(error instanceof ConfigError);
+          assert.equal(error.message, `${name}: holds ${what}, which no key or token has`);
+          return true;
+        });
+      });
+    }
+
+    test(`${what} in a file`, async () => {
+      const token = text.replace('\n', '\n  ');
+      const files = {
+        config: `[profile a]\n${profileKeys('A')}`,
+        credentials: `[a]\naws_session_token = ${token}\n`,
+      };
+      const made = await on({ files, environment: { AWS_PROFILE: 'a' } });
+      await assert.rejects(made.resolve(), (error) => {
+        assert.ok(error instanceof ConfigError);
+        const where = `aws_session_token of the profile a in ${made.home}/.aws/credentials`;
+        assert.equal(error.message, `${where}: holds ${what}, which no key or token has`);
+        return true;
+      });
+    });
+
+    test(`${what} in what a container is handed out`, async () => {
+      const made = await on({
+        environment: { AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: '/creds' },
+        replies: { 'GET 169.254.170.2/creds': roleJson('TASK', { Token: text }) },
+      });
+      await assert.rejects(made.resolve(), new RegExp(`: Token holds ${what}, which no key`));
+    });
+  }
+
+  test('white space around them is none of them', async () => {
+    const environment = {
+      AWS_ACCESS_KEY_ID: ' ENV\r\n',
+      AWS_SECRET_ACCESS_KEY: '\tsecret-of-ENV\n',
+      AWS_SESSION_TOKEN: 'token-of-ENV\n',
+    };
+    assert.equal((await (await on({ environment })).resolve()).sessionToken, 'token-of-ENV');
   });
 });

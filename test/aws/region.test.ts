@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { inspect } from 'node:util';
-import { AwsError, ConfigError, NoDataError } from '../../src/errors.ts';
+import { ConfigError, codeOf, NoDataError } from '../../src/errors.ts';
 import { type Replies, type Rig, rigs, type Scene, ssoLogin } from '../support/aws/aws.ts';
 
 const on = rigs();
@@ -91,6 +91,17 @@ describe('the region', () => {
   }
 });
 
+/** That there is no region is what is said first, and then why. */
+function causedBy(code: string): (error: unknown) => true {
+  return (error) => {
+    assert.ok(error instanceof NoDataError);
+    assert.match(error.message, /^no region: set --region, AWS_REGION or the profile’s region \(/);
+    assert.ok(error.message.includes(code), error.message);
+    assert.equal(codeOf(error.cause), code);
+    return true;
+  };
+}
+
 describe('instance metadata', () => {
   const GOOD: Replies = {
     [TOKEN]: 'tok',
@@ -110,8 +121,27 @@ describe('instance metadata', () => {
   for (const status of [400, 403, 500]) {
     test(`that answers ${status} for it is a failure, and the document is not asked for`, async () => {
       const made = await on({ replies: { ...GOOD, [PLACEMENT]: [status, 'no'] } });
-      await assert.rejects(regionOf(made), AwsError);
+      await assert.rejects(regionOf(made), causedBy(`HTTP ${status}`));
       assert.ok(!made.asked().includes(DOCUMENT));
+    });
+  }
+
+  for (const status of [400, 403, 404, 405]) {
+    test(`of another cloud, which answers ${status} to the token’s request, is only a hint`, async () => {
+      const made = await on({ replies: { [TOKEN]: [status, 'no'] } });
+      await assert.rejects(regionOf(made), (error) => {
+        assert.ok(error instanceof NoDataError);
+        assert.match(
+          error.message,
+          new RegExp(`^no region: .*gives no token \\(HTTP ${status}\\)`),
+        );
+        return true;
+      });
+      await assert.rejects(made.resolve(), (error) => {
+        assert.ok(error instanceof NoDataError);
+        assert.match(error.message, new RegExp(`^no credentials: .*\\(HTTP ${status}\\)`));
+        return true;
+      });
     });
   }
 
@@ -123,10 +153,12 @@ describe('instance metadata', () => {
     test(`a page in the place of ${what} is a failure that does not repeat it`, async () => {
       const isTask = what === 'the task';
       const uri = { ECS_CONTAINER_METADATA_URI_V4: 'http://169.254.170.2/v4/x' };
-      const made = await on({ environment: isTask ? uri : {}, replies: { ...GOOD, ...replies } });
+      const none = isTask ? { [TOKEN]: [404, ''] as const } : {};
+      const all = { ...GOOD, ...none, ...replies };
+      const made = await on({ environment: isTask ? uri : {}, replies: all });
       await assert.rejects(regionOf(made), (error) => {
-        assert.ok(error instanceof AwsError);
-        assert.equal(error.code, 'NoRegion');
+        assert.ok(error instanceof NoDataError);
+        assert.match(error.message, /^no region: .* answered something else than a region/);
         assert.doesNotMatch(inspect(error, { depth: 9 }), /token-of-page|html|<b>/);
         return true;
       });
@@ -137,7 +169,7 @@ describe('instance metadata', () => {
     const made = await on({
       replies: { ...GOOD, [PLACEMENT]: (_, nth) => (nth === 0 ? [403, 'no'] : 'eu-west-1') },
     });
-    await assert.rejects(regionOf(made), AwsError);
+    await assert.rejects(regionOf(made), causedBy('HTTP 403'));
     assert.equal((await regionOf(made))[0], 'eu-west-1');
   });
 });

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:https';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { inspect } from 'node:util';
 import type { AwsOptions } from '../../src/aws/aws.ts';
@@ -114,8 +116,8 @@ describe('the CA bundle', () => {
   });
 
   /** What comes of a request over the client that the settings make. */
-  function ask({ aws }: Rig): Promise<string> {
-    const { http } = aws.context(signal);
+  async function ask({ aws }: Rig): Promise<string> {
+    const { http } = await aws.context(signal);
     return http
       .send({ method: 'GET', url, headers: {}, timeoutMs: 5000, signal })
       .then(({ body }) => body);
@@ -156,7 +158,7 @@ describe('the CA bundle', () => {
 
   const wrong: [what: string, text: string | undefined, problem: RegExp][] = [
     ['is empty', '', /holds no certificate/],
-    ['is not there', undefined, /there is no such file \(ENOENT\)$/],
+    ['is not there', undefined, /bad\.pem is not there \(ENOENT\)$/],
     ['holds something else', 'secret-of-PEM', /holds no certificate/],
     [
       'holds broken base64',
@@ -173,16 +175,14 @@ describe('the CA bundle', () => {
     test(`that ${what} is an error that names the file and nothing of it`, async () => {
       const files = text === undefined ? {} : { 'bad.pem': text };
       const made = await trusting({ files, environment: { AWS_CA_BUNDLE: 'HOME/bad.pem' } });
-      assert.throws(
-        () => made.aws.context(signal),
-        (error) => {
-          assert.ok(error instanceof ConfigError);
-          assert.equal(error.setting, `${made.home}/bad.pem`);
-          assert.match(error.message, problem);
-          assert.doesNotMatch(inspect(error, { depth: 9 }), /secret.of/);
-          return true;
-        },
-      );
+      await assert.rejects(made.aws.context(signal), (error) => {
+        assert.ok(error instanceof ConfigError);
+        assert.equal(error.setting, 'AWS_CA_BUNDLE');
+        assert.ok(error.message.includes(`${made.home}/bad.pem`));
+        assert.match(error.message, problem);
+        assert.doesNotMatch(inspect(error, { depth: 9 }), /secret.of/);
+        return true;
+      });
     });
   }
 
@@ -192,7 +192,29 @@ describe('the CA bundle', () => {
       files: { 'bad.pem': certificate.cert + torn },
       environment: { AWS_CA_BUNDLE: 'HOME/bad.pem' },
     });
-    assert.throws(() => made.aws.context(signal), /holds a certificate that cannot be read$/);
+    await assert.rejects(made.aws.context(signal), /holds a certificate that cannot be read$/);
+  });
+
+  test('may be in OpenSSL’s own form, which says for what it is trusted', async (t) => {
+    const { home, write } = await trusting({});
+    const made = spawnSync('openssl', ['x509', '-in', join(home, 'good.pem'), '-trustout'], {
+      encoding: 'utf8',
+    });
+    if (made.status !== 0) return t.skip('SKIP: no openssl here');
+    assert.match(made.stdout, /BEGIN TRUSTED CERTIFICATE/);
+    write({ 'trusted.pem': made.stdout });
+    const flags = { caBundle: join(home, 'trusted.pem') };
+    assert.equal(await ask(await trusting({ flags })), 'ok');
+  });
+
+  test('without the root of whoever answers is named in the failure', async () => {
+    const files = { 'other.pem': (await selfSigned()).cert };
+    const made = await trusting({ files, environment: { AWS_CA_BUNDLE: 'HOME/other.pem' } });
+    const told = `: ${made.home}/other.pem (AWS_CA_BUNDLE) holds no root for it`;
+    await assert.rejects(ask(made), (error) => {
+      assert.ok(error instanceof Error && error.message.endsWith(told), String(error));
+      return true;
+    });
   });
 
   test('may have words around its certificates', async () => {
@@ -217,13 +239,11 @@ describe('attempts', () => {
     [{ AWS_RETRY_MODE: 'wrong' }, '', 'AWS_RETRY_MODE'],
     [{}, 'retry_mode = wrong', 'the profile’s retry_mode'],
     [{}, 'max_attempts = 0', 'the profile’s max_attempts'],
-    ...['0', '-1', '1.5', 'two', '1e1', '1000'].map(
-      (text): [Record<string, string>, string, string] => [
-        { AWS_MAX_ATTEMPTS: text },
-        '',
-        'AWS_MAX_ATTEMPTS',
-      ],
-    ),
+    ...['0', '-1', '1.5', 'two', '1e1'].map((text): [Record<string, string>, string, string] => [
+      { AWS_MAX_ATTEMPTS: text },
+      '',
+      'AWS_MAX_ATTEMPTS',
+    ]),
   ];
   for (const [environment, line, setting] of wrong) {
     test(`by ${line === '' ? JSON.stringify(environment) : line} are refused`, async () => {
@@ -236,6 +256,13 @@ describe('attempts', () => {
           return true;
         });
       }
+    });
+  }
+
+  for (const text of ['1', '1000', '007', '99999999999999999999']) {
+    test(`may be ${text}`, async () => {
+      const made = await on({ environment: { ...ENV_KEYS, AWS_MAX_ATTEMPTS: text } });
+      assert.equal((await made.resolve()).accessKeyId, 'ENV');
     });
   }
 

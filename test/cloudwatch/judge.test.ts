@@ -108,14 +108,14 @@ for (const [kind, status, codes] of CODES) {
 }
 
 describe('the message', () => {
-  const LONG = 'abcd '.repeat(80);
-  const MOST = LONG.slice(0, 300);
+  const LONG = 'abcd '.repeat(160);
+  const MOST = LONG.slice(0, 600);
   const cases: [what: string, body: string, message: string][] = [
     ['is the service’s', errorBody('A', 'Rate exceeded'), 'Rate exceeded'],
     ['is one line', errorBody('A', ' one\n  two\t three\r\n'), 'one two three'],
     ['is decoded', errorBody('A', '&lt;a&gt; &#10; b'), '<a> b'],
     ['is short', errorBody('A', LONG), `${MOST}…`],
-    ['is 300 characters at most', errorBody('A', `${MOST.trim()}x`), `${MOST.trim()}x`],
+    ['is 600 characters at most', errorBody('A', `${MOST.trim()}x`), `${MOST.trim()}x`],
     ['is the body where that is no XML', 'upstream\nconnect error', 'upstream connect error'],
     ['is the body’s beginning where that is long', LONG, `${MOST}…`],
     ['is empty where the body is', '', ''],
@@ -176,7 +176,9 @@ describe('a failure of the network is worth a retry', () => {
     test(code, () => {
       const verdict = judgeFailure(Object.assign(new Error('what happened'), { code }));
       const expected = { kind: 'retry', code, message: 'what happened', requestId: '' };
-      assert.deepEqual(verdict, { ...expected, members: [], waitMs: 0 });
+      const { cause, ...rest } = verdict;
+      assert.ok(cause instanceof Error);
+      assert.deepEqual(rest, { ...expected, members: [], waitMs: 0 });
     });
   }
 
@@ -213,4 +215,17 @@ test('an answer of 1 MB is judged in linear time', () => {
   }
   // Quadratic work on 10^6 characters takes minutes.
   assert.ok(performance.now() - startMs < 2000);
+});
+
+test('a fault of a call by a code of Node’s own is no failure of the network', () => {
+  for (const code of [
+    'ERR_INVALID_CHAR',
+    'ERR_INVALID_ARG_TYPE',
+    'ERR_HTTP_INVALID_HEADER_VALUE',
+  ]) {
+    assert.equal(judgeFailure(Object.assign(new Error('a fault'), { code })).kind, 'unready');
+  }
+  for (const code of ['ERR_TLS_CERT_ALTNAME_INVALID', 'ERR_SSL_WRONG_VERSION_NUMBER']) {
+    assert.equal(judgeFailure(Object.assign(new Error('TLS'), { code })).kind, 'retry');
+  }
 });

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import type { Destination } from '../../src/aws/aws.ts';
 import type { Identity } from '../../src/aws/credentials/identity.ts';
@@ -9,6 +10,8 @@ import { createPost } from '../../src/cloudwatch/post.ts';
 import type { Page, Post } from '../../src/delivery/service.ts';
 import { ConfigError } from '../../src/errors.ts';
 import { createHttpClient } from '../../src/net/http.ts';
+import { rigs } from '../support/aws/aws.ts';
+import { destinationAt } from '../support/aws/destination.ts';
 import {
   type Cloudwatch,
   CREDENTIALS,
@@ -16,6 +19,7 @@ import {
   startCloudwatch,
 } from '../support/service/cloudwatch.ts';
 
+const on = rigs();
 const HOUR = 3_600_000;
 const { signal } = new AbortController();
 let cloudwatch: Cloudwatch;
@@ -158,7 +162,7 @@ describe('a proxy that repeats what it was sent', () => {
     cloudwatch.play({ kind: 'answer', answer: { status: 403, headers: {}, body } });
     const { post } = postOf();
     const verdict = await post(pageAt(Date.now()), 5000, signal);
-    assert.equal(verdict.message, message.replace('0f9de17a6465404e8b1b2356dc13c2f8', '…'));
+    assert.equal(verdict.message, message);
   });
 });
 
@@ -242,4 +246,37 @@ describe('what is not there yet', () => {
     const { kind } = await post(pageAt(Date.now()), 50, signal);
     assert.equal(kind, 'unready');
   });
+});
+
+test('the application’s id of the SDKs’ settings is in the user agent', async (t) => {
+  const seen: (string | undefined)[] = [];
+  const server = createServer((request, response) => {
+    seen.push(request.headers['user-agent']);
+    response.end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const address = server.address();
+  const url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}/`;
+  for (const id of ['billing', 'a b(c)', undefined]) {
+    const setting = (variable: string): string | undefined =>
+      variable === 'AWS_SDK_UA_APP_ID' ? id : undefined;
+    const locate = (): Promise<Destination> => Promise.resolve({ ...destinationAt(url), setting });
+    await createPost({ locate, clock: systemClock(), userAgent: 'x/1' })(pageAt(0), 5000, signal);
+  }
+  assert.deepEqual(seen, ['x/1 app/billing', 'x/1 app/a-b-c-', 'x/1']);
+});
+
+test('what was being asked for is said where that takes too long', async () => {
+  const { aws } = await on({
+    environment: {},
+    connect: () => ({ send: () => new Promise(() => undefined), close: () => undefined }),
+  });
+  const post = createPost({ ...aws, clock: systemClock(), userAgent: 'x/1' });
+  const { kind, message } = await post(pageAt(0), 50, signal);
+  const told = 'it took too long to find out the region, of instance metadata';
+  assert.deepEqual([kind, message], ['unready', told]);
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { AwsError, ConfigError, NoDataError } from '../../src/errors.ts';
+import { ConfigError, NoDataError } from '../../src/errors.ts';
 import { each, rigs, roleJson, type Scene } from '../support/aws/aws.ts';
 
 const on = rigs({ AWS_REGION: 'eu-west-1' });
@@ -26,14 +26,17 @@ describe('instances', () => {
     assert.equal(await keyOf({ replies }), 'FIRST');
   });
 
-  test('no list is no role, and 403 for the token is switched off', async () => {
+  test('no list is no role, and 403 for the token may be that it is switched off', async () => {
     const none = await on({ replies: { [TOKEN]: 'tok' } });
     await assert.rejects(
       none.resolve(),
       /^NoDataError: no credentials: .*the instance has no role$/,
     );
     const off = await on({ replies: { [TOKEN]: [403, ''] } });
-    await assert.rejects(off.resolve(), AwsError);
+    await assert.rejects(
+      off.resolve(),
+      /^NoDataError: no credentials: .*\(HTTP 403\): it is switched off/,
+    );
   });
 
   test('a token that ended half-way is fetched anew, once', async () => {
@@ -106,4 +109,10 @@ describe('instances', () => {
     await Promise.all([made.resolve(), made.resolve(), made.resolve()]);
     assert.equal(made.elsewhere.seen.length, 3);
   });
+});
+
+test('a role that is listed by its ARN is asked for as it is', async () => {
+  const arn = 'arn:aws:iam::123456789012:role/team/agent';
+  const replies = { ...INSTANCE, [ROLES]: `\n${arn}\n`, [`${ROLES}${arn}`]: roleJson('ARN') };
+  assert.equal(await keyOf({ replies }), 'ARN');
 });

@@ -168,7 +168,7 @@ describe('a container’s endpoint', () => {
     ],
     [
       'answers with the token that it refuses',
-      says('{"code":"Bad","message":"bad token token-of-the-pod-0123456789"}'),
+      says('{"code":"Bad","message":"bad token token-of-pod"}'),
       'Bad',
       new RegExp(`^${NONE}: Bad: bad token …$`),
     ],
@@ -323,9 +323,10 @@ describe('instance metadata', () => {
 
   const none = (why: string): RegExp =>
     new RegExp(`^no credentials: .*, instance metadata cannot be reached: ${why}$`);
-  const NO_TOKEN = /^instance metadata answered HTTP 200 for a token, with another text$/;
+  const NO_TOKEN =
+    /^no credentials: .*, instance metadata answered HTTP 200 for a token, with another text$/;
   const NOTHING = /^instance metadata has no credentials for the role web$/;
-  const NO_NAME = /^instance metadata answered something else than a role’s name$/;
+  const NO_NAME = /^no credentials: .* something else than a role’s name$/;
   const CUT = none('ECONNRESET');
   const ssh = writes('SSH-2.0-OpenSSH_9.6\r\n');
 
@@ -341,8 +342,8 @@ describe('instance metadata', () => {
     [TOKEN]: [
       ['closes half-way', cuts, 'NoDataError', CUT, [3, 0, 0]],
       ['resets the connection', resets, 'NoDataError', CUT, [3, 0, 0]],
-      ['answers a page', says(PAGE), 'AwsError', NO_TOKEN, [1, 0, 0]],
-      ['answers an error as JSON', says('{"code": "Failed"}'), 'AwsError', NO_TOKEN, [1, 0, 0]],
+      ['answers a page', says(PAGE), 'NoDataError', NO_TOKEN, [1, 0, 0]],
+      ['answers an error as JSON', says('{"code": "Failed"}'), 'NoDataError', NO_TOKEN, [1, 0, 0]],
       ['answers more than a mebibyte', floods, 'NoDataError', none('EMSGSIZE'), [1, 0, 0]],
       ['speaks another protocol', ssh, 'NoDataError', none('HPE_INVALID_CONSTANT'), [1, 0, 0]],
     ],
@@ -350,7 +351,13 @@ describe('instance metadata', () => {
       ['closes half-way', cuts, 'NoDataError', CUT, [1, 3, 0]],
       ['answers more than a mebibyte', floods, 'NoDataError', none('EMSGSIZE'), [1, 1, 0]],
       ['answers nothing', says(''), 'NoDataError', /, the instance has no role$/, [1, 1, 0]],
-      ['answers credentials in one line', says(roleJson('LEAK')), 'AwsError', NO_NAME, [1, 3, 0]],
+      [
+        'answers credentials in one line',
+        says(roleJson('LEAK')),
+        'NoDataError',
+        NO_NAME,
+        [1, 1, 0],
+      ],
     ],
     [OF_ROLE]: [
       ['closes half-way', cuts, 'NoDataError', CUT, [1, 1, 3]],
@@ -366,9 +373,7 @@ describe('instance metadata', () => {
       ],
       [
         'answers a page of a code',
-        says(
-          JSON.stringify({ Code: 'x'.repeat(500_000), Message: 'token-of-the-role-0123456789' }),
-        ),
+        says(JSON.stringify({ Code: 'x'.repeat(500_000), Message: 'token-of-imds' })),
         'AwsError',
         /^the instance role web: x{80}: …$/,
         [1, 1, 1],
@@ -435,7 +440,7 @@ describe('instance metadata', () => {
       const { leads, trap } = await away();
       const host = await instance({ [path]: leads });
       const error = await failureOf(host);
-      assert.equal(codeOf(error), 'HTTP 307');
+      assert.match(inspect(error, { depth: 9 }), /HTTP 307/);
       assert.equal(host.seen.filter((one) => one === path).length, 1);
       assert.deepEqual(trap, []);
     });
@@ -443,7 +448,7 @@ describe('instance metadata', () => {
 
   test('that answers a page for the list of roles gives no credentials', ENDS, async () => {
     const host = await instance({ [ROLES]: says(PAGE) });
-    assert.equal((await failureOf(host)).name, 'AwsError');
+    assert.equal((await failureOf(host)).name, 'NoDataError');
     assert.ok(host.seen.length <= 7, host.seen.join(' '));
   });
 

@@ -89,7 +89,7 @@ describe('the environment and the two files', () => {
     const made = await on({ files: { config }, environment: ENV_KEYS });
     const { endpoint } = await made.aws.locate(new AbortController().signal);
     assert.equal(endpoint.href, 'http://cw:1/');
-    const { endpoints } = made.aws.context(new AbortController().signal);
+    const { endpoints } = await made.aws.context(new AbortController().signal);
     assert.equal(endpoints.setting('', 'endpoint_url'), undefined);
   });
 

@@ -4,9 +4,10 @@ import fc from 'fast-check';
 import { Delivery, type Loss, type Step } from '../../src/delivery/delivery.ts';
 import { Outbox } from '../../src/delivery/outbox.ts';
 import type { WaitingDatum } from '../../src/delivery/packing.ts';
+import type { Limits } from '../../src/delivery/service.ts';
 import type { PendingWindow } from '../../src/delivery/store.ts';
 import type { Verdict } from '../../src/delivery/verdict.ts';
-import { seededRandom } from '../support/histories/chance.ts';
+import { runsOf, seededRandom } from '../support/histories/chance.ts';
 
 /** As a service of our own. */
 const LIMITS = { maxDatums: 1000, maxAgeMs: 1_209_600_000, maxHintMs: 5000 };
@@ -22,6 +23,8 @@ interface Rig {
   readonly delivery: Delivery;
   readonly delivered: number[];
   readonly lost: [id: number, why: Loss][];
+  /** Numbers of datums. */
+  readonly setAside: number[];
   /** Closes a window; its values say which one it is. */
   close(nowMs: number, datums?: number, agoMs?: number): void;
   send(nowMs: number): readonly PendingWindow[];
@@ -29,13 +32,21 @@ interface Rig {
 
 let numbers = 0;
 
-function rigOf(over: { random?: () => number; jitterMs?: number; bufferBytes?: number } = {}): Rig {
-  const { random = () => 0, jitterMs = 0, bufferBytes = BUFFER } = over;
+interface Over {
+  readonly random?: () => number;
+  readonly jitterMs?: number;
+  readonly bufferBytes?: number;
+  readonly limits?: Limits;
+}
+
+function rigOf(over: Over = {}): Rig {
+  const { random = () => 0, jitterMs = 0, bufferBytes = BUFFER, limits = LIMITS } = over;
+  const setAside: number[] = [];
   const delivered: number[] = [];
   const lost: [number, Loss][] = [];
   const outbox = new Outbox(bufferBytes);
   const delivery = new Delivery({
-    limits: LIMITS,
+    limits,
     outbox,
     periodMs: PERIOD,
     jitterMs,
@@ -44,7 +55,7 @@ function rigOf(over: { random?: () => number; jitterMs?: number; bufferBytes?: n
       delivered: ({ id }) => delivered.push(id),
       lost: ({ id }, why) => lost.push([id, why]),
       partly: () => undefined,
-      setAside: () => undefined,
+      setAside: (datums) => setAside.push(datums),
     },
   });
   return {
@@ -52,6 +63,7 @@ function rigOf(over: { random?: () => number; jitterMs?: number; bufferBytes?: n
     delivery,
     delivered,
     lost,
+    setAside,
     close(nowMs, datums = 1, agoMs = 0) {
       numbers += 1;
       const window = { startMs: nowMs, endMs: nowMs + PERIOD, data: dataOf(numbers, datums) };
@@ -319,8 +331,62 @@ describe('what the service does not take', () => {
   });
 });
 
+describe('a request that is accepted, but not all of it', () => {
+  test('is delivered, and what is missing is counted: nobody knows which it was', () => {
+    const { delivery, close, send, lost, delivered, setAside } = rigOf();
+    for (const minute of [0, 1]) close(minute, 3);
+    send(2);
+    delivery.answered(verdictOf('accepted', { rejected: 2 }), 2);
+    assert.deepEqual([lost, delivered, setAside], [[], [2, 1], [2]]);
+    assert.equal(delivery.next(3).kind, 'idle');
+  });
+
+  test('is lost where nothing was taken of it', () => {
+    const { delivery, close, send, lost, delivered, setAside } = rigOf();
+    for (const minute of [0, 1]) close(minute, 3);
+    send(2);
+    delivery.answered(verdictOf('accepted', { rejected: 6 }), 2);
+    assert.deepEqual(delivered, []);
+    assert.deepEqual(lost, [
+      [2, 'refused'],
+      [1, 'refused'],
+    ]);
+    assert.deepEqual(setAside, [3, 3]);
+    assert.equal(delivery.next(3).kind, 'idle');
+  });
+});
+
+describe('a service’s limits', () => {
+  test('are those of its requests', () => {
+    const { delivery, close, send } = rigOf({ limits: { ...LIMITS, maxDatums: 4 } });
+    for (const minute of [0, 1, 2]) close(minute, 3);
+    const sizes = (batch: readonly PendingWindow[]): number[] =>
+      batch.map(({ data }) => data.length);
+    assert.deepEqual(sizes(send(3)), [3, 1]);
+    delivery.answered(verdictOf('tooLarge'), 3);
+    assert.deepEqual(sizes(send(3)), [2]);
+    delivery.answered(verdictOf('accepted'), 3);
+    assert.deepEqual(sizes(send(3)), [1, 3]);
+  });
+
+  test('say how long it may ask to wait', () => {
+    for (const [maxHintMs, untilMs] of [
+      [0, 0],
+      [5000, 5000],
+      [60_000, 30_000],
+    ] as const) {
+      const { delivery, close, send } = rigOf({ limits: { ...LIMITS, maxHintMs } });
+      close(0);
+      send(0);
+      delivery.answered(verdictOf('retry', { waitMs: 30_000 }), 0);
+      const step = delivery.next(0);
+      assert.equal(step.kind === 'wait' ? step.untilMs : 0, untilMs);
+    }
+  });
+});
+
 describe('bounds', () => {
-  test('what is 13 days and 22 hours old is lost, and counted', () => {
+  test('what is older than the service takes is lost, and counted', () => {
     const { delivery, close, lost } = rigOf();
     close(0);
     close(1000);
@@ -445,7 +511,7 @@ describe('any history', () => {
       fc.property(histories, ({ seed, bufferBytes, poison, moves: all }) => {
         transitions += historyHolds(seed, bufferBytes, poison, all);
       }),
-      { numRuns: 15_000 },
+      runsOf(t, 700, 15_000),
     );
     t.diagnostic(`${transitions} transitions`);
   });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { runsOf } from '../support/histories/chance.ts';
 import { EXAMPLES } from '../support/histories/examples.ts';
 import { type Move, moves } from '../support/histories/moves.ts';
 import type { Limits } from '../support/histories/process.ts';
@@ -15,10 +16,6 @@ const LIMITS: readonly Limits[] = [
   PLENTY,
   PLENTY,
 ];
-/** More of them run where there is time for it. */
-const RUNS = Number(process.env['HISTORIES'] ?? 5000);
-/** The same histories each time, so that a change is to blame for what fails; another number explores others. */
-const SEED = Number(process.env['HISTORIES_SEED'] ?? 20_261_125);
 /** Each example with so many fates. */
 const SEEDS = 20;
 
@@ -45,7 +42,7 @@ describe('any history of windows, answers, kills and restarts with a spool', () 
         await live(seed, some, all);
         transitions += all.length;
       }),
-      { numRuns: RUNS, seed: SEED, includeErrorInReport: true },
+      { ...runsOf(t, 800), includeErrorInReport: true },
     );
     t.diagnostic(`${transitions} moves`);
   });

@@ -12,6 +12,7 @@ import { Outbox } from '../../src/delivery/outbox.ts';
 import type { WaitingDatum, WaitingWindow } from '../../src/delivery/packing.ts';
 import type { Adopted, PendingWindow, Removed } from '../../src/delivery/store.ts';
 import { defaultMetrics } from '../../src/metrics/catalog.ts';
+import { runsOf } from '../support/histories/chance.ts';
 import {
   bytesOf,
   Model,
@@ -912,13 +913,13 @@ function isSameList(list: readonly number[], other: readonly number[]): boolean 
 }
 
 describe('whatever happens', () => {
-  const limits: [what: string, limit: fc.Arbitrary<number>, numRuns: number][] = [
-    ['of 1 to 4 KiB', fc.integer({ min: KIB, max: 4 * KIB }), 600],
-    ['of 4 to 64 KiB', fc.integer({ min: 4 * KIB, max: 64 * KIB }), 200],
-    ['that is never full', fc.constant(16 * MIB), 80],
+  const limits: [what: string, limit: fc.Arbitrary<number>, few: number][] = [
+    ['of 1 to 4 KiB', fc.integer({ min: KIB, max: 4 * KIB }), 200],
+    ['of 4 to 64 KiB', fc.integer({ min: 4 * KIB, max: 64 * KIB }), 70],
+    ['that is never full', fc.constant(16 * MIB), 40],
   ];
-  for (const [what, limit, numRuns] of limits) {
-    test(`an outbox ${what} is the list of windows that wait`, () => {
+  for (const [what, limit, few] of limits) {
+    test(`an outbox ${what} is the list of windows that wait`, (t) => {
       const steps = fc.array(moves, { maxLength: 60, size: 'max' });
       fc.assert(
         fc.property(limit, steps, fc.constantFrom(1, 3, 40, 1000), (limitBytes, all, atOnce) => {
@@ -926,7 +927,7 @@ describe('whatever happens', () => {
           for (const one of all) pair.move(one);
           pair.drain(atOnce);
         }),
-        { numRuns },
+        runsOf(t, few, 20 * few),
       );
     });
   }

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { LIMITS } from '../../src/cloudwatch/limits.ts';
+import type { Limits } from '../../src/delivery/service.ts';
 import type { Verdict } from '../../src/delivery/verdict.ts';
 import { drivenClock } from '../support/clock.ts';
 import { datumOf, MINUTE, sinkTo, windowAt } from '../support/sink.ts';
@@ -17,6 +19,7 @@ async function windows(
   everyMs: number,
   answer: (nth: number) => Verdict,
   datums: number,
+  limits: Limits = LIMITS,
 ): Promise<{ said: string[]; end: () => Promise<string[]> }> {
   const clock = drivenClock(Date.UTC(2026, 0, 1));
   let nth = 0;
@@ -24,7 +27,12 @@ async function windows(
     nth += 1;
     return Promise.resolve(answer(nth));
   };
-  const { sink, logged } = sinkTo('http://127.0.0.1:1/', { clock, post, random: () => 0.5 });
+  const { sink, logged } = sinkTo('http://127.0.0.1:1/', {
+    clock,
+    post,
+    limits,
+    random: () => 0.5,
+  });
   const data = Array.from({ length: datums }, (_, index) => datumOf([index]));
   const turn = async (): Promise<void> => {
     await new Promise((resolve) => setImmediate(resolve));
@@ -63,11 +71,13 @@ describe('what goes on happening', () => {
   });
 
   test('windows that get too old are said at once, then once an hour, and at the end', async () => {
-    const outage = 14 * 24 * 6;
-    const { said, end } = await windows(outage, 10 * MINUTE, () => verdict('retry'), 1);
+    const limits = { ...LIMITS, maxAgeMs: 4 * HOURS * MINUTE };
+    const outage = 6 * 6;
+    const failing = (): Verdict => verdict('retry');
+    const { said, end } = await windows(outage, 10 * MINUTE, failing, 1, limits);
     const lost = said.map((line) => / lost windows=(\d+) why="too old"/.exec(line)?.[1]);
     const counts = lost.filter(Boolean).map(Number);
-    // Two hours past what CloudWatch takes.
+    // Two hours past what the service takes.
     assert.ok(counts.length >= 2 && counts.length <= 3, String(counts));
     const rest = / lost windows=(\d+) why="too old"/.exec((await end()).join('\n'))?.[1];
     const sum = [...counts, Number(rest)].reduce((one, other) => one + other, 0);

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { systemClock } from '../../src/clock.ts';
+import { Sender } from '../../src/delivery/sender.ts';
+import type { Service } from '../../src/delivery/service.ts';
+import type { Verdict } from '../../src/delivery/verdict.ts';
 import type { ClosedWindow, Datum } from '../../src/metrics/aggregate.ts';
 import { type Cloudwatch, startCloudwatch } from '../support/service/cloudwatch.ts';
 import * as fault from '../support/service/faults.ts';
@@ -151,12 +154,12 @@ describe('a sink', () => {
 
   test('what is not ready yet makes windows wait, and is said once', async () => {
     let isKnown = false;
-    const { sink, logged } = rigOf({
+    const { sink, logged, hasSaid } = rigOf({
       resolve: (dimensions) =>
         isKnown ? Promise.resolve(dimensions) : Promise.reject(new Error('no answer for @az')),
     });
     sink.accept(windowOf(1));
-    await sinkHasSaid(logged, /debug cannot publish yet/);
+    await hasSaid(/debug cannot publish yet/);
     isKnown = true;
     assert.deepEqual(await sink.flush(soon()), { ...NONE, sent: 1 });
     const said = logged.filter((line) => line.startsWith('warn '));
@@ -167,7 +170,7 @@ describe('a sink', () => {
 
   test('a refusal is one loud line with its remedy, not one an attempt', async () => {
     cloudwatch.play(() => fault.refusal(403, 'AccessDenied', 'not authorized'));
-    const remedyFor = (code: string): string => `a remedy for ${code}`;
+    const remedyFor = ({ code }: Verdict): string => `a remedy for ${code}`;
     const { sink, logged } = rigOf({ remedyFor });
     sink.accept(windowOf(1));
     await cloudwatch.waitFor(({ requests: all }) => all.length === 1);
@@ -179,17 +182,44 @@ describe('a sink', () => {
 
   test('one bad moment is no warning, three in a row are one', async () => {
     cloudwatch.play(...Array.from({ length: 5 }, fault.serviceUnavailable));
-    const { sink, logged } = rigOf();
+    const { sink, logged, hasSaid } = rigOf();
     sink.accept(windowOf(1));
     await cloudwatch.waitFor(({ accepted }) => accepted.length === 1);
     const levels = logged.map((line) => line.slice(0, 31));
-    await sinkHasSaid(logged, /publishing again/);
+    await hasSaid(/publishing again/);
     assert.equal(levels.filter((line) => line.startsWith('info an attempt to publish')).length, 2);
     assert.equal(levels.filter((line) => line.startsWith('warn publishing fails')).length, 1);
     cloudwatch.play(fault.serviceUnavailable());
     sink.accept(windowOf(0));
     await cloudwatch.waitFor(({ accepted }) => accepted.length === 2);
     assert.equal(logged.filter((line) => line.startsWith('warn ')).length, 2);
+  });
+
+  test('says once an hour that some of what was accepted is missing', async () => {
+    const { sink, logged, hasSaid } = rigOf({
+      post: () =>
+        Promise.resolve({
+          kind: 'accepted',
+          code: '',
+          message: '1 of 2 points has an unknown unit',
+          requestId: '',
+          members: [],
+          waitMs: 0,
+          rejected: 1,
+        }),
+    });
+    for (const [index, ago] of [2, 1].entries()) {
+      sink.accept(windowOf(ago, [datumOf([ago]), datumOf([ago])]));
+      await hasSaid(/^info published datums=2 /, index + 1);
+    }
+    assert.deepEqual(await sink.flush(soon()), { ...NONE, sent: 2 });
+    const warnings = logged.filter((line) => line.startsWith('warn '));
+    const reason = 'datums=1 reason="1 of 2 points has an unknown unit"';
+    assert.deepEqual(warnings, [
+      `warn the service does not take some of the data ${reason}`,
+      'warn datums that the service does not take are given up datums=1',
+      'warn datums that the service does not take are given up datums=1',
+    ]);
   });
 
   test('tells its own health', async () => {
@@ -208,11 +238,57 @@ describe('a sink', () => {
   });
 });
 
-/** Waits for a line, by the event loop alone. */
-async function sinkHasSaid(logged: readonly string[], what: RegExp): Promise<void> {
-  const deadlineMs = soon();
-  while (!logged.some((line) => what.test(line))) {
-    assert.ok(clock.monoMs() < deadlineMs, `it never said ${what}: ${logged.join('\n')}`);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}
+describe('a service of another kind', () => {
+  /** Its bodies are lists, of three at most. */
+  const MOST = 3;
+
+  test('gets bodies of its own form, within its own limits, with whose each window is', async () => {
+    const bodies: string[][] = [];
+    const service: Service<readonly string[]> = {
+      limits: { maxDatums: 8, maxAgeMs: 3_600_000, maxHintMs: 0 },
+      encode(batch) {
+        const lines = batch.flatMap(({ data, startMs, endMs, publication }) =>
+          data.map(({ name, values }) =>
+            [publication.namespace, endMs - startMs, name, values].join(' '),
+          ),
+        );
+        const body = lines.slice(0, MOST);
+        return { body, datums: body.length, bytes: body.join().length };
+      },
+      post({ body }) {
+        bodies.push([...body]);
+        const nothing = { code: '', message: '', requestId: '', members: [], waitMs: 0 };
+        return Promise.resolve({ ...nothing, kind: 'accepted' });
+      },
+    };
+    const log = { error: nothing, warn: nothing, info: nothing, debug: nothing };
+    function nothing(): void {
+      // What it says is of no matter here.
+    }
+    const sender = new Sender({
+      service,
+      publication: { namespace: 'Other', dimensions: [], highResolution: false },
+      resolve: (dimensions) => Promise.resolve(dimensions),
+      prepare: () => Promise.resolve({}),
+      periodMs: MINUTE,
+      jitterMs: MINUTE,
+      bufferBytes: 64 * 1024,
+      health: nothing,
+      remedyFor: () => undefined,
+      clock,
+      log,
+      random: () => 0.5,
+    });
+    sender.accept(windowOf(70));
+    for (const ago of [3, 2]) sender.accept(windowOf(ago, [datumOf([ago]), datumOf([ago + 0.5])]));
+    assert.deepEqual(await sender.flush(soon()), { ...NONE, sent: 3 });
+    assert.deepEqual(bodies.flat(), [
+      'Other 60000 CPUUtilization 2',
+      'Other 60000 CPUUtilization 2.5',
+      'Other 60000 CPUUtilization 70',
+      'Other 60000 CPUUtilization 3',
+      'Other 60000 CPUUtilization 3.5',
+    ]);
+    assert.ok(bodies.every(({ length }) => length <= MOST));
+  });
+});

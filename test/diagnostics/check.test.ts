@@ -66,6 +66,7 @@ async function walk(scene: Scene, publish?: (rig: Rig) => () => Promise<Verdict>
   rigs.push(made);
   const findings: Finding[] = [];
   const exit = await check({
+    environment: scene.environment ?? {},
     aws: made.aws,
     clock: made.clock,
     publish: publish?.(made),
@@ -187,7 +188,7 @@ describe('what is in the way is said with what to do about it', () => {
         replies: { ...GOOD, [STS]: [400, errorXml('InvalidIdentityToken')] },
       },
       'credentials',
-      'credentials',
+      'role',
       1,
     ],
     [
@@ -324,9 +325,14 @@ describe('what is in the way is said with what to do about it', () => {
 
   /** The time of a step, and that of a process. */
   const [STEP_MS, PROCESS_MS] = [95_000, 60_000];
-  for (const [what, ended, text] of [
-    ['the step', STEP_MS, 'it took too long to find out'],
-    ['the process', PROCESS_MS, 'credential_process was stopped: too slow or too long'],
+  for (const [what, ended, meant, text] of [
+    [
+      'the step',
+      STEP_MS,
+      'credentials',
+      'it took too long to find out the credentials, of the profile',
+    ],
+    ['the process', PROCESS_MS, 'process', 'credential_process was stopped: too slow or too long'],
   ] as const) {
     test(`a slow credential_process, by the limit of ${what}, is no matter of hops`, async () => {
       const { after, ...rest } = hurriedClock(NOW_MS);
@@ -344,7 +350,7 @@ describe('what is in the way is said with what to do about it', () => {
       const files = { config: '[default]\ncredential_process = sleep 20' };
       const { exit, of } = await walk({ files, clock, replies: GOOD });
       const { advice, text: told } = of('credentials') ?? assert.fail();
-      assert.deepEqual([exit, advice, told], [1, 'credentials', text]);
+      assert.deepEqual([exit, advice, told], [1, meant, text]);
     });
   }
 

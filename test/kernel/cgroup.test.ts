@@ -4,12 +4,8 @@ import fc from 'fast-check';
 import { parseMemberships, UNIFIED } from '../../src/kernel/cgroup.ts';
 import { countCpus } from '../../src/kernel/cpus.ts';
 import { parseByteLimit, parseCfsQuota, parseCpuMax } from '../../src/kernel/limits.ts';
-import { parseSwap, usedWithCache, usedWithoutCache } from '../../src/kernel/meminfo.ts';
 import { type Mount, parseMounts } from '../../src/kernel/mountinfo.ts';
-import { parseStalledUsec } from '../../src/kernel/pressure.ts';
 import { parseVmStat } from '../../src/kernel/vmstat.ts';
-
-const KIB = 1024;
 
 describe('parseMemberships', () => {
   const rows: [what: string, text: string, paths: Record<string, string>][] = [
@@ -190,72 +186,6 @@ describe('limits', () => {
   }
 });
 
-describe('parseStalledUsec', () => {
-  const SOME = 'some avg10=2.08 avg60=0.57 avg300=0.12 total=549320\n';
-  const FULL = 'full avg10=0.00 avg60=0.00 avg300=0.00 total=7\n';
-  const rows: [what: string, text: string, usec: number][] = [
-    ['both lines', SOME + FULL, 549320],
-    ['only the first, as for cpu before Linux 5.13', SOME, 549320],
-    ['the lines the other way round', FULL + SOME, 549320],
-    ['only full', FULL, Number.NaN],
-    ['no total', 'some avg10=0.00\n', Number.NaN],
-    ['an empty text', '', Number.NaN],
-    ['a total without a number', 'some avg10=0.00 total=\n', Number.NaN],
-  ];
-  for (const [what, text, usec] of rows) {
-    test(`${what}: ${usec} µs`, () => assert.equal(parseStalledUsec(text), usec));
-  }
-});
-
-describe('meminfo by other formulas', () => {
-  /** Fixture intelcorei5 of shirou/gopsutil; the percentages are those of its tools. */
-  const COREI5 = `MemTotal:       16115528 kB
-MemFree:         8577628 kB
-MemAvailable:   11225936 kB
-Buffers:          207516 kB
-Cached:          3791568 kB
-SwapCached:            0 kB
-Slab:             247824 kB
-SReclaimable:     182100 kB
-SwapTotal:      16515068 kB
-SwapFree:       16515068 kB
-`;
-  const TOTAL = 16115528 * KIB;
-
-  test('with all page cache, what is not free', () => {
-    assert.equal(((100 * usedWithCache(COREI5)) / TOTAL).toFixed(2), '46.77');
-  });
-
-  test('without buffers, page cache and slabs, what the crate’s README says', () => {
-    assert.equal(((100 * usedWithoutCache(COREI5)) / TOTAL).toFixed(2), '20.42');
-  });
-
-  test('lines that are missing count as nothing but for the two that must be there', () => {
-    assert.equal(usedWithoutCache('MemTotal: 100 kB\nMemFree: 40 kB\n'), 60 * KIB);
-    assert.equal(usedWithCache('MemTotal: 100 kB\n'), Number.NaN);
-  });
-
-  const swaps: [what: string, text: string, used: number, limit: number][] = [
-    ['unused', COREI5, 0, 16515068],
-    ['half used', 'SwapTotal: 100 kB\nSwapFree: 50 kB\nSwapCached: 0 kB\n', 50, 100],
-    [
-      'used, a part of it in memory too',
-      'SwapTotal: 100 kB\nSwapFree: 50 kB\nSwapCached: 20 kB\n',
-      30,
-      100,
-    ],
-    ['in memory more than used', 'SwapTotal: 100 kB\nSwapFree: 90 kB\nSwapCached: 20 kB\n', 0, 100],
-    ['no line for what is cached', 'SwapTotal: 100 kB\nSwapFree: 50 kB\n', 50, 100],
-    ['none', 'SwapTotal: 0 kB\nSwapFree: 0 kB\n', 0, 0],
-    ['not said', 'MemTotal: 5 kB\n', Number.NaN, Number.NaN],
-  ];
-  for (const [what, text, used, limit] of swaps) {
-    test(`swap that is ${what}`, () => {
-      assert.deepEqual(parseSwap(text), { used: used * KIB, limit: limit * KIB });
-    });
-  }
-});
-
 describe('parseVmStat', () => {
   const APPLE = `Mach Virtual Memory Statistics: (page size of 16384 bytes)
 Pages free:                              230372.
@@ -339,8 +269,6 @@ test('whatever the text, no parser throws but the one of vm_stat, and that a Syn
       assert.ok(Number.isNaN(countCpus(one)) || countCpus(one) > 0);
       assert.ok(parseCpuMax(one) > 0 && parseCfsQuota(one, other) > 0);
       assert.ok(parseByteLimit(one) > 0);
-      assert.ok(!(parseStalledUsec(one) < 0));
-      assert.ok(!(usedWithoutCache(one) < 0));
       try {
         parseVmStat(one);
       } catch (error) {

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { ConfigError } from '../../src/errors.ts';
 import { checkTokens } from '../../src/metadata/dimensions.ts';
@@ -51,6 +54,31 @@ test('a token that does not answer yet is asked again, and the window waits for 
   assert.equal(values['Instance'], 'i-0123456789');
   assert.equal(values['Job'], 'job-7');
   assert.ok((values['Host'] ?? '').length > 0 && !values['Host']?.startsWith('@'));
+});
+
+test('the profile’s metadata settings hold for dimensions as for credentials', async (t) => {
+  const cloudwatch = await startCloudwatch();
+  const folder = mkdtempSync(join(tmpdir(), 'dimensions-'));
+  t.after(() => {
+    cloudwatch.close();
+    rmSync(folder, { recursive: true });
+  });
+  const config = join(folder, 'config');
+  const endpoint = await instance(t, 0);
+  writeFileSync(config, `[default]\nec2_metadata_service_endpoint = ${endpoint}\n`);
+  const names = ['--namespace', 'Tokens', '--service', 's', '--once', '--period', '1'];
+  const { code, stderr } = await runAgent([...names, '--dimension', 'I=@instance-id'], {
+    environment: {
+      AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
+      AWS_REGION: REGION,
+      AWS_ENDPOINT_URL: cloudwatch.url,
+      AWS_CONFIG_FILE: config,
+    },
+  });
+  assert.equal(code, 0, stderr);
+  const dimensions = cloudwatch.accepted[0]?.data[0]?.Dimensions ?? [];
+  assert.deepEqual(dimensions.at(-1), { Name: 'I', Value: 'i-0123456789' });
 });
 
 test('a token that this place can never answer is an error that says what is missing', () => {

@@ -105,12 +105,18 @@ describe('instance metadata', () => {
   });
 
   for (const status of [400, 403, 404, 405]) {
-    test(`${status} for the token is a failure, and version 1 is not asked`, async () => {
+    test(`${status} for the token is no instance metadata, and version 1 is not asked`, async () => {
       const { imds, seen } = await imdsOf({ [PUT]: [[status, '']], [GET]: [[200, 'i-1']] });
-      await assert.rejects(imds.get(PATH, signal), AwsError);
+      await assert.rejects(imds.get(PATH, signal), NoDataError);
       assert.deepEqual(seen, [PUT]);
     });
   }
+
+  test('a line feed at the token’s end is none of it', async () => {
+    const { imds, seen } = await imdsOf({ [PUT]: [[200, 'tok\n']], [GET]: [[200, 'i-1']] });
+    assert.equal(await imds.get(PATH, signal), 'i-1');
+    assert.deepEqual(seen, [PUT, `${GET} tok`]);
+  });
 
   test('a page in the token’s place is no token', async () => {
     const { imds } = await imdsOf({ [PUT]: [[200, '<html>log in\n</html>']] });

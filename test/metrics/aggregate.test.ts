@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { type AggregateOptions, aggregate, type Datum } from '../../src/metrics/aggregate.ts';
-import { CATALOG, defaultMetrics, type Metric } from '../../src/metrics/catalog.ts';
-import type { Sample } from '../../src/metrics/reading.ts';
+import { CATALOG } from '../../src/metrics/catalog.ts';
+import type { Metric } from '../../src/metrics/metric.ts';
 import { Window } from '../../src/metrics/window.ts';
+import { figuresOf, type Told } from '../support/figures.ts';
 
 const PLAIN: AggregateOptions = {
   metrics: CATALOG,
@@ -20,14 +21,14 @@ function metric(name: string): Metric {
   return row;
 }
 
-function windowOf(samples: readonly Sample[]): Window {
+function windowOf(samples: readonly Told[]): Window {
   const window = new Window();
-  for (const sample of samples) window.addSample(sample);
+  for (const sample of samples) window.addFigures(figuresOf(sample));
   return window;
 }
 
 function cpuWindow(values: readonly number[]): Window {
-  return windowOf(values.map((cpu) => ({ tick: 1, cpu })));
+  return windowOf(values.map((cpu) => ({ cpu })));
 }
 
 /** The only datum of one metric over these CPU figures. */
@@ -86,7 +87,7 @@ test('a datum tells its name, unit, and the samples behind it', () => {
 
 test('datums come in the order of the metrics asked for', () => {
   const metrics = ['SampleCount', 'MemoryUtilization', 'CPUUtilization'].map(metric);
-  const data = aggregate(windowOf([{ tick: 1, cpu: 1, memory: 2 }]), { ...PLAIN, metrics });
+  const data = aggregate(windowOf([{ cpu: 1, memory: 2 }]), { ...PLAIN, metrics });
   assert.deepEqual(
     data.map(({ name }) => name),
     ['SampleCount', 'MemoryUtilization', 'CPUUtilization'],
@@ -106,14 +107,18 @@ describe('no datum', () => {
     });
 
     test(`comes of a series without a number (${options.statistics})`, () => {
-      const samples = [
-        { tick: 1, cpu: Number.NaN, memory: 5 },
-        { tick: 1, memory: 6 },
-      ];
+      const samples = [{ cpu: Number.NaN, memory: 5 }, { memory: 6 }];
       const names = aggregate(windowOf(samples), options).map(({ name }) => name);
       assert.deepEqual(names, ['MemoryUtilization', 'MaxMemoryUtilization', 'SampleCount']);
     });
   }
+
+  test('comes of a series that is not published', () => {
+    const window = new Window(['memory']);
+    window.addFigures(figuresOf({ cpu: 1, memory: 2 }));
+    const names = aggregate(window, PLAIN).map(({ name }) => name);
+    assert.deepEqual(names, ['MemoryUtilization', 'MaxMemoryUtilization']);
+  });
 
   test('comes without metrics', () => {
     assert.deepEqual(aggregate(cpuWindow([1]), { ...PLAIN, metrics: [] }), []);
@@ -274,15 +279,4 @@ describe('against a naive reckoning', () => {
   function intoPercent(value: number): number {
     return Number.isFinite(value) ? Math.abs(value) % 100 : value;
   }
-});
-
-test('unasked, a distribution leaves out the maximum that it carries itself', () => {
-  const names = (statistics: 'median' | 'distribution'): string[] =>
-    defaultMetrics(statistics).map(({ name }) => name);
-  assert.deepEqual(names('median'), [
-    'CPUUtilization',
-    'MemoryUtilization',
-    'MaxMemoryUtilization',
-  ]);
-  assert.deepEqual(names('distribution'), ['CPUUtilization', 'MemoryUtilization']);
 });

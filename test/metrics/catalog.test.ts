@@ -1,17 +1,15 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
-import { CATALOG } from '../../src/metrics/catalog.ts';
+import { StandardUnit } from '@aws-sdk/client-cloudwatch';
+import { CATALOG, defaultMetrics, namedMetrics } from '../../src/metrics/catalog.ts';
+import { SERIES } from '../../src/metrics/figures.ts';
 
-const SIZES = ['Bytes', 'Kilobytes', 'Megabytes', 'Gigabytes', 'Terabytes'];
-const BITS = ['Bits', 'Kilobits', 'Megabits', 'Gigabits', 'Terabits'];
-/** @see https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDatum.html */
-const UNITS = [
-  ...['Seconds', 'Microseconds', 'Milliseconds', 'Percent', 'Count', 'Count/Second', 'None'],
-  ...[...SIZES, ...BITS].flatMap((unit) => [unit, `${unit}/Second`]),
-];
+const UNITS: readonly string[] = Object.values(StandardUnit);
 
-test('CloudWatch knows 27 units', () => assert.equal(new Set(UNITS).size, 27));
+const DOCUMENTED = readFileSync(new URL('../../docs/metrics.md', import.meta.url), 'utf8').split(
+  '\n',
+);
 
 test('names are unique', () => {
   const names = CATALOG.map(({ name }) => name);
@@ -26,9 +24,11 @@ describe('each metric', () => {
       assert.match(name, /^[A-Za-z][A-Za-z0-9]{0,254}$/);
     });
 
-    test(`${name} is described in the README`, () => {
-      const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-      assert.ok(readme.includes(`\`${name}\``));
+    test(`${name} has its row in docs/metrics.md, with its unit and whether it is published unasked`, () => {
+      const published = defaultMetrics('median').some((metric) => metric.name === name);
+      const row = `| \`${name}\` | ${unit} | `;
+      const line = DOCUMENTED.find((one) => one.startsWith(row));
+      assert.match(line ?? '', published ? / \| yes \|$/ : /[a-z].* \| by `--metrics` \|$/);
     });
   }
 });
@@ -47,4 +47,34 @@ test('the first metrics keep their names, units and meaning: dashboards hang on 
     ['MaxCPUUtilization', 'Percent', 'cpu', 'max'],
     ['SampleCount', 'Count', 'tick', 'sum'],
   ]);
+});
+
+test('each series that is measured can be published', () => {
+  const published = new Set(CATALOG.map(({ series }) => series));
+  assert.deepEqual(
+    SERIES.filter((series) => !published.has(series)),
+    [],
+  );
+});
+
+test('memory that is held is published by name, in bytes and as a share', () => {
+  const rows = namedMetrics(['MemoryHeldUtilization', 'MemoryHeldBytes'], 'median') ?? [];
+  assert.deepEqual(
+    rows.map(({ name, unit, series, reduce, unasked }) => [name, unit, series, reduce, unasked]),
+    [
+      ['MemoryHeldBytes', 'Bytes', 'memoryHeld', 'median', []],
+      ['MemoryHeldUtilization', 'Percent', 'memoryHeldShare', 'median', []],
+    ],
+  );
+});
+
+test('unasked, a distribution leaves out the maximum that it carries itself', () => {
+  const names = (statistics: 'median' | 'distribution'): string[] =>
+    defaultMetrics(statistics).map(({ name }) => name);
+  assert.deepEqual(names('median'), [
+    'CPUUtilization',
+    'MemoryUtilization',
+    'MaxMemoryUtilization',
+  ]);
+  assert.deepEqual(names('distribution'), ['CPUUtilization', 'MemoryUtilization']);
 });

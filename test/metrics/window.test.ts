@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import type { Series } from '../../src/metrics/reading.ts';
+import { SERIES, type Series } from '../../src/metrics/figures.ts';
 import { Column, WINDOW_CAPACITY, Window } from '../../src/metrics/window.ts';
+import { figuresOf } from '../support/figures.ts';
 
 function columnOf(capacity: number, values: readonly number[]): Column {
   const column = new Column(capacity);
@@ -90,60 +91,102 @@ describe('a column', () => {
 });
 
 describe('a window', () => {
-  test('has a column for each series that got a number, and no other', () => {
-    const window = new Window();
+  test('keeps what is published, and no other', () => {
+    const window = new Window(['cpu', 'memory']);
     window.add('cpu', 5);
     window.add('memory', 7);
+    window.add('swap', 9);
     window.add('cpu', 6);
     assert.deepEqual(numbersOf(window, 'cpu'), [5, 6]);
     assert.deepEqual(numbersOf(window, 'memory'), [7]);
+    assert.equal(window.column('swap'), undefined);
+    window.addFigures(figuresOf({ cpu: 1, swap: 9 }));
+    assert.equal(window.column('swap'), undefined);
     assert.equal(window.column('tick'), undefined);
   });
 
   for (const value of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
     test(`keeps ${value} out`, () => {
-      const window = new Window();
+      const window = new Window(['cpu', 'memory', 'tick']);
       window.add('cpu', value);
-      assert.equal(window.column('cpu'), undefined);
+      assert.deepEqual(numbersOf(window, 'cpu'), []);
       window.add('cpu', 1);
-      window.addSample({ tick: 1, cpu: value });
+      assert.equal(window.addFigures(figuresOf({ cpu: value })), false);
+      assert.equal(window.samples, 0);
+      assert.equal(window.addFigures(figuresOf({ cpu: value, memory: 2 })), true);
       assert.deepEqual(numbersOf(window, 'cpu'), [1]);
+      assert.deepEqual(numbersOf(window, 'memory'), [2]);
+      assert.deepEqual(numbersOf(window, 'tick'), [1]);
     });
   }
 
   test('takes a 0 for a number', () => {
-    const window = new Window();
+    const window = new Window(['cpu']);
     window.add('cpu', 0);
-    assert.deepEqual(numbersOf(window, 'cpu'), [0]);
+    assert.equal(window.addFigures(figuresOf({ cpu: 0 })), true);
+    assert.deepEqual(numbersOf(window, 'cpu'), [0, 0]);
   });
 
-  test('takes of a sample what is there', () => {
+  test('takes of figures what they tell', () => {
     const window = new Window();
-    window.addSample({ tick: 1, cpu: 5, memory: undefined });
-    window.addSample({ tick: 1, memory: 7 });
-    window.addSample({});
+    window.addFigures(figuresOf({ cpu: 5 }));
+    window.addFigures(figuresOf({ memory: 7 }));
+    assert.equal(window.addFigures(figuresOf({})), false);
     assert.deepEqual(numbersOf(window, 'cpu'), [5]);
     assert.deepEqual(numbersOf(window, 'memory'), [7]);
     assert.equal(window.samples, 2);
   });
 
-  test('counts its samples by their ticks, from none', () => {
-    const window = new Window(2);
+  test('takes each series from its own place', () => {
+    const window = new Window();
+    window.addFigures(figuresOf(Object.fromEntries(SERIES.map((name, at) => [name, at + 100]))));
+    for (const [at, name] of SERIES.entries()) {
+      // The tick is the window's own: one for each sample.
+      assert.ok(numbersOf(window, name).includes(name === 'tick' ? 1 : at + 100), name);
+    }
+  });
+
+  test('CPU and memory together are one sample, and what is not published is none', () => {
+    const window = new Window(['cpu', 'memory', 'tick']);
+    window.addFigures(figuresOf({ cpu: 5, memory: 7 }));
+    assert.equal(window.addFigures(figuresOf({ swap: 7 })), false);
+    assert.equal(window.samples, 1);
+    assert.deepEqual(numbersOf(window, 'tick'), [1]);
+  });
+
+  test('a single number from elsewhere is no sample', () => {
+    const window = new Window();
+    window.add('publishErrors', 1);
     assert.equal(window.samples, 0);
-    for (let sample = 1; sample <= 3; sample += 1) window.addSample({ tick: 1, cpu: sample });
+    assert.deepEqual(numbersOf(window, 'tick'), []);
+    assert.deepEqual(numbersOf(window, 'publishErrors'), [1]);
+  });
+
+  test('counts as many samples as it holds, from none', () => {
+    const window = new Window(['cpu', 'tick'], 2);
+    assert.equal(window.samples, 0);
+    for (let sample = 1; sample <= 3; sample += 1) window.addFigures(figuresOf({ cpu: sample }));
     assert.equal(window.samples, 2);
     assert.deepEqual(numbersOf(window, 'cpu'), [2, 3]);
+    assert.deepEqual(numbersOf(window, 'tick'), [1, 1]);
   });
 
   test('is empty after clear(), in all columns', () => {
     const window = new Window();
-    window.addSample({ tick: 1, cpu: 5, memory: 7 });
+    window.addFigures(figuresOf({ cpu: 5, memory: 7 }));
     window.clear();
     assert.equal(window.samples, 0);
-    assert.deepEqual(numbersOf(window, 'cpu'), []);
-    assert.deepEqual(numbersOf(window, 'memory'), []);
-    window.addSample({ tick: 1, cpu: 1 });
+    for (const series of SERIES) assert.deepEqual(numbersOf(window, series), []);
+    window.addFigures(figuresOf({ cpu: 1 }));
     assert.deepEqual(numbersOf(window, 'cpu'), [1]);
+  });
+
+  test('keeps nothing of the figures themselves, which serve the next sample', () => {
+    const window = new Window();
+    const figures = figuresOf({ cpu: 5 });
+    window.addFigures(figures);
+    figures.fill(9);
+    assert.deepEqual(numbersOf(window, 'cpu'), [5]);
   });
 
   test('holds the longest period at the shortest interval', () => {

@@ -48,14 +48,14 @@ const ARROWS: Readonly<Record<string, string>> = {
   'cloudwatch/compression': 'environment errors',
   'cloudwatch/judge': 'aws/answer aws/redact delivery/verdict net/http',
   'cloudwatch/post':
-    'aws aws/credentials clock cloudwatch/compression cloudwatch/form cloudwatch/judge delivery/service delivery/verdict net/http node:zlib',
+    'aws aws/credentials clock cloudwatch/compression cloudwatch/form cloudwatch/judge delivery/service delivery/verdict environment net/http node:zlib',
 
   // The copy on disk of what waits.
   spool: 'clock delivery errors log metrics/publication node:crypto node:fs node:path',
 
   // Knows nothing of metrics.
   'aws/sign': 'aws/credentials/identity aws4 net/route',
-  aws: 'aws/credentials clock environment errors log metadata net node:crypto node:fs node:path',
+  aws: 'aws/credentials clock environment errors log metadata net node:child_process node:crypto node:fs node:path node:process',
   'aws/credentials':
     'aws clock environment errors metadata net/http node:child_process node:crypto node:process node:stream',
   // A leaf, for sources, config and aws alike.
@@ -154,6 +154,7 @@ describe('the table', () => {
     ['agent', 'delivery/sender', false],
     ['agent', 'sources/rootfs', false],
     ['agent', 'metrics/window', true],
+    ['agent', 'sources/source', true],
     ['metrics/window', 'kernel/meminfo', false],
     ['metrics/window', 'metrics/catalog', true],
     ['sources/host', 'node:fs', false],

@@ -4,47 +4,9 @@ import { basename } from 'node:path';
 import { test } from 'node:test';
 import { FLAGS } from '../../src/config/table.ts';
 import { ADVICE } from '../../src/diagnostics/advice.ts';
-import { CATALOG, defaultMetrics } from '../../src/metrics/catalog.ts';
+import { SIGNS } from '../../src/sources/detect.ts';
 
 const README = new URL('../../README.md', import.meta.url);
-
-/** What each metric says, in words. A metric without a row here fails the test. */
-const PROSE: Readonly<Record<string, string>> = {
-  CPUUtilization: 'median of CPU in use, of what is 100 % in the scope',
-  MemoryUtilization: 'median of memory in use, of what is 100 % in the scope',
-  MaxMemoryUtilization: 'maximum of memory in use',
-  MaxCPUUtilization: 'maximum of CPU in use',
-  SampleCount: 'samples in the window',
-  CPUCores: 'median of cores in use, whatever the limit',
-  CPUThrottled:
-    'share of the quota’s periods that were throttled, at the level that throttles most',
-  CPUSteal: 'share of time that the hypervisor gave to others (host scope)',
-  MemoryUsedBytes: 'median of memory in use',
-  MemoryLimitBytes:
-    'what is 100 % of memory: the limit of the fullest level, or the machine’s memory',
-  OOMKills: 'processes that the kernel killed for want of memory, in the window',
-  CPUPressure: 'share of time in which some task waited for CPU (PSI)',
-  MemoryPressure: 'share of time in which some task waited for memory (PSI)',
-  SwapUtilization: 'swap in use, where there is a limit or swap at all',
-  DiskUtilization: 'root file system in use, as `df` says, if it is of a local type',
-  EphemeralStorageUtilization: 'ephemeral storage of a Fargate task in use',
-  AgentCPU: 'the agent’s own CPU, of one core',
-  AgentMemory: 'the agent’s own resident memory',
-  WindowsSent: 'windows that CloudWatch accepted',
-  WindowsDropped: 'windows that were lost: no room, too old, or refused',
-  PublishLatency: 'median time until CloudWatch accepted a request',
-  PublishErrors: 'requests that failed, each attempt counted',
-};
-
-function metricsTable(): string {
-  const rows = CATALOG.map(({ name, unit }) => {
-    const isDefault = defaultMetrics('median').some((metric) => metric.name === name);
-    const prose = PROSE[name];
-    assert.ok(prose, `${name} has no prose`);
-    return `| \`${name}\` | ${unit} | ${prose} | ${isDefault ? 'yes' : 'by `--metrics`'} |`;
-  });
-  return ['| metric | unit | what it is | published |', '|---|---|---|---|', ...rows].join('\n');
-}
 
 function flagsTable(): string {
   const cell = (text: string): string => text.replaceAll('|', '\\|');
@@ -92,7 +54,17 @@ test('the README’s table of events points at tests that are there', () => {
   }
 });
 
-const TABLES = { metrics: metricsTable, flags: flagsTable, advice: adviceTable };
+test('the README’s table of signs has the weights of the code, in their order', () => {
+  const text = readFileSync(README, 'utf8');
+  const [, table = ''] = /<!-- signs -->\n(.*)<!-- \/signs -->/s.exec(text) ?? [];
+  const weights = [...table.matchAll(/^\| ([+-]\d+) \|/gm)].map(([, weight]) => Number(weight));
+  assert.deepEqual(
+    weights,
+    SIGNS.map(({ weight }) => weight),
+  );
+});
+
+const TABLES = { flags: flagsTable, advice: adviceTable };
 
 for (const [name, table] of Object.entries(TABLES)) {
   test(`the README's table of ${name} is the code's`, () => {

@@ -23,11 +23,11 @@ const SET = 'default-credential-provider-chain';
 
 /** Why a case fails, in our words: that it fails is not enough. */
 const FAILURES: Readonly<Record<string, RegExp>> = {
-  eks_pod_identity_no_token_file: /token\.jwt: there is no such file/,
+  eks_pod_identity_no_token_file: /token\.jwt is not there/,
   imds_default_chain_error: /^no credentials: .*the instance has no role$/,
   imds_disabled: /^no credentials: .*AWS_EC2_METADATA_DISABLED is true$/,
   imds_no_iam_role: /credential_source Ec2InstanceMetadata has none/,
-  imds_token_fail: /instance metadata is switched off/,
+  imds_token_fail: /instance metadata gives no token \(HTTP 403\): it is switched off/,
   profile_overrides_web_identity: /credential_source Environment has none/,
   sso_no_token_file: /\.json: no login is kept there; run: aws sso login --profile sso-test$/,
   sso_server_error: /^SSO answered HTTP 503$/,

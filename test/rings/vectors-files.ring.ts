@@ -34,7 +34,7 @@ function homeOf(environment: Environment, platform = 'linux'): Home {
   return { environment, platform, homedir: () => join(folder, 'nobody') };
 }
 
-function profilesOf(config: string, environment: Environment): Profiles {
+function profilesOf(config: string, environment: Environment): Promise<Profiles> {
   const file = join(folder, 'config');
   writeFileSync(file, config);
   return loadProfiles(homeOf({ ...environment, AWS_CONFIG_FILE: file }), undefined);
@@ -91,8 +91,8 @@ function told(base: Base): Record<string, unknown> {
 describe('assume-role-tests', { skip }, () => {
   const cases = skip ? [] : readVectors<RoleCase[]>('assume-role-tests.json');
   for (const { docs, input, output } of cases) {
-    test(docs, reasonToSkip(docs), () => {
-      const profiles = profilesOf(iniOf(input), { AWS_PROFILE: input.selected_profile });
+    test(docs, reasonToSkip(docs), async () => {
+      const profiles = await profilesOf(iniOf(input), { AWS_PROFILE: input.selected_profile });
       if (output.ProfileChain === undefined) {
         // A profile of settings alone is no error by itself: the walk goes on.
         if (docs === 'profile only contains configuration') {
@@ -155,8 +155,8 @@ describe('imds-endpoint-tests', { skip }, () => {
     ? { tests: [] }
     : readVectors<{ tests: ImdsCase[] }>('imds-config', 'imds-endpoint-tests.json');
   for (const { docs, env, fs, result } of tests) {
-    test(docs, reasonToSkip(docs), () => {
-      const { setting } = profilesOf(fs['config'] ?? '', env);
+    test(docs, reasonToSkip(docs), async () => {
+      const { setting } = await profilesOf(fs['config'] ?? '', env);
       if (result.Ok === undefined) assert.throws(() => imdsSettings(setting), ConfigError);
       else assert.equal(`${imdsSettings(setting).endpoint}/latest/api/token`, result.Ok);
     });
@@ -217,13 +217,13 @@ describe('file-location-tests', { skip }, () => {
     ? { tests: [] }
     : readVectors<{ tests: LocationCase[] }>('file-location-tests.json');
   for (const { name, environment, platform, profile, ...expected } of tests) {
-    test(name, () => {
+    test(name, async () => {
       const home = homeOf(environment, platform === 'windows' ? 'win32' : platform);
       const { config, credentials } = fileLocations(home);
       assert.equal(config, expected.configLocation);
       assert.equal(credentials, expected.credentialsLocation);
       const empty = { AWS_CONFIG_FILE: '/dev/null', AWS_SHARED_CREDENTIALS_FILE: '/dev/null' };
-      const { name: meant } = loadProfiles(homeOf({ ...environment, ...empty }), undefined);
+      const { name: meant } = await loadProfiles(homeOf({ ...environment, ...empty }), undefined);
       if (profile !== undefined) assert.equal(meant, profile);
     });
   }

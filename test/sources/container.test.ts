@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { derive } from '../../src/metrics/derive.ts';
-import type { Sample, Source } from '../../src/metrics/reading.ts';
 import type { SourceOptions } from '../../src/sources/options.ts';
-import { type Scope, selectSource } from '../../src/sources/select.ts';
+import type { Scope } from '../../src/sources/select.ts';
+import type { Source } from '../../src/sources/source.ts';
+import { watchSource } from '../../src/sources/watch.ts';
 import { makeRoot, type Root } from '../support/root.ts';
-import { selectOptions } from '../support/sources.ts';
+import { type Sample, sampleAt, selectOptions } from '../support/sources.ts';
 
 const MEBIBYTE = 1024 * 1024;
 let root: Root;
@@ -35,11 +35,10 @@ async function measure(
 ): Promise<Measured> {
   root.lay(fixture, 't0');
   const at = (): number => Number(readFileSync(`${root.path}/monotonic-ns`, 'utf8')) / 1e6;
-  const selection = await selectSource(selectOptions(root, { scope, ...over }));
-  source = selection.source;
-  const before = source.read(at());
+  source = await watchSource(selectOptions(root, { scope, ...over }));
+  sampleAt(source, at());
   root.lay(fixture, 't1');
-  return { described: source.describe(), sample: derive(before, source.read(at())) };
+  return { described: source.describe(), sample: sampleAt(source, at()) };
 }
 
 function assertNear(actual: number | undefined, expected: number, what: string): void {
@@ -179,11 +178,11 @@ describe('modes', () => {
 
   test('--exclude-self takes the agent’s CPU time and anonymous memory out', async () => {
     let cpuUsec = 0;
-    const ownUse: SourceOptions['ownUse'] = () => {
+    const selfUsage: SourceOptions['selfUsage'] = () => {
       cpuUsec += 100_000;
       return { cpuUsec, residentBytes: 1, anonymousBytes: 5_000_000 };
     };
-    const { sample } = await measure(fixture, 'auto', { excludeSelf: true, ownUse });
+    const { sample } = await measure(fixture, 'auto', { excludeSelf: true, selfUsage });
     const all = await measure(fixture);
     assert.ok((sample.cpuCores ?? 9) < (all.sample.cpuCores ?? 0) - 0.05);
     assertNear(sample.memoryUsed, 82_309_120 - 5_000_000, 'memory used');
@@ -194,34 +193,38 @@ describe('limits that change while the agent runs', () => {
   test('are seen within 10 s, and cost no baseline', async () => {
     const fixture = 'runc-v2-cgroupns-quota0.5-mem160M-cpuset1';
     root.lay(fixture, 't0');
-    const { source: opened } = await selectSource(selectOptions(root));
-    source = opened;
-    const before = source.read(0);
-    root.lay(fixture, 't1');
+    source = await watchSource(selectOptions(root));
+    sampleAt(source, 0);
     root.write({
-      'sys/fs/cgroup/cpu.max': '25000 100000\n',
+      'sys/fs/cgroup/cpu.max': '40000 100000\n',
       'sys/fs/cgroup/memory.max': `${100 * MEBIBYTE}\n`,
     });
-    const early = derive(before, source.read(9000));
+    const early = sampleAt(source, 9000);
     assert.equal(early.memoryLimit, 160 * MEBIBYTE);
-    const late = derive(before, source.read(10_000));
+    root.lay(fixture, 't1');
+    root.write({
+      'sys/fs/cgroup/cpu.max': '40000 100000\n',
+      'sys/fs/cgroup/memory.max': `${100 * MEBIBYTE}\n`,
+    });
+    const late = sampleAt(source, 12_000);
     assert.equal(late.memoryLimit, 100 * MEBIBYTE);
-    assertNear(late.cpu, (100 * (late.cpuCores ?? 0)) / 0.25, 'CPU');
+    assertNear(late.cpu, (100 * (late.cpuCores ?? 0)) / 0.4, 'CPU');
   });
 
   test('a group that is removed is missing, and is there again when it is made anew', async () => {
     root.lay('runc-v2-cgroupns-quota0.5-mem160M-cpuset1', 't0');
-    const { source: opened } = await selectSource(selectOptions(root));
-    source = opened;
-    source.read(0);
+    source = await watchSource(selectOptions(root));
+    sampleAt(source, 0);
     const stat = readFileSync(`${root.path}/sys/fs/cgroup/cpu.stat`, 'latin1');
     root.write({ 'sys/fs/cgroup/cpu.stat': '' });
-    const gone = source.read(1000);
-    assert.ok(gone.cpu !== undefined && 'missing' in gone.cpu);
-    assert.ok(gone.memory !== undefined && 'values' in gone.memory);
+    const gone = sampleAt(source, 1000);
+    assert.ok(source.absent.has('cpu'));
+    assert.ok(gone.cpu === undefined && gone.memory !== undefined);
     root.write({ 'sys/fs/cgroup/cpu.stat': stat });
-    const back = source.read(2000);
-    assert.ok(back.cpu !== undefined && 'values' in back.cpu);
+    // The first reading after it is a baseline and no figure.
+    assert.equal(sampleAt(source, 2000).cpu, undefined);
+    assert.ok(!source.absent.has('cpu'));
+    assert.equal(sampleAt(source, 3000).cpu, 0);
   });
 });
 
@@ -229,11 +232,22 @@ describe('half a container', () => {
   test('without a memory controller the CPU is still measured', async () => {
     root.lay('runc-v2-cgroupns-quota0.5-mem160M-cpuset1', 't0');
     root.write({ 'sys/fs/cgroup/memory.current': '' });
-    const { source: opened } = await selectSource(selectOptions(root));
-    source = opened;
-    const { cpu, memory } = source.read(0);
-    assert.ok(cpu !== undefined && 'values' in cpu);
-    assert.ok(memory !== undefined && 'missing' in memory);
+    source = await watchSource(selectOptions(root));
+    sampleAt(source, 0);
+    const { cpu, memory } = sampleAt(source, 1000);
+    assert.deepEqual([cpu, memory], [0, undefined]);
+    assert.match(source.absent.get('memory') ?? '', /memory\.current: empty/);
     assert.match(source.describe(), /memory=none \(\/sys\/fs\/cgroup\/memory\.current: empty/);
+  });
+
+  test('whose memory file comes later is whole from then on', async () => {
+    root.lay('runc-v2-cgroupns-quota0.5-mem160M-cpuset1', 't0');
+    const current = readFileSync(`${root.path}/sys/fs/cgroup/memory.current`, 'latin1');
+    root.write({ 'sys/fs/cgroup/memory.current': '' });
+    source = await watchSource(selectOptions(root));
+    assert.equal(sampleAt(source, 0).memory, undefined);
+    root.write({ 'sys/fs/cgroup/memory.current': current });
+    assert.ok(sampleAt(source, 1000).memory !== undefined);
+    assert.match(source.describe(), /mem\.limit=160MiB/);
   });
 });

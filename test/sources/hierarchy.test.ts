@@ -5,8 +5,8 @@ import { NoDataError } from '../../src/errors.ts';
 import {
   type Cgroups,
   type CgroupTexts,
-  isPlace,
-  placeOf,
+  isPath,
+  pathOf,
   type Resolved,
   resolveCgroups,
 } from '../../src/sources/cgroup/hierarchy.ts';
@@ -15,15 +15,21 @@ import {
 type Found = readonly [version: 1 | 2, ...folders: string[]] | RegExp;
 
 function resolved(texts: Partial<CgroupTexts>): Cgroups {
-  return resolveCgroups({ memberships: '', mounts: '', hasPrivateNamespace: false, ...texts });
+  return resolveCgroups({
+    memberships: '',
+    mounts: '',
+    hasPrivateNamespace: false,
+    has: () => true,
+    ...texts,
+  });
 }
 
 function assertFound(actual: Resolved, expected: Found): void {
   if (expected instanceof RegExp) {
-    assert.ok(!isPlace(actual), JSON.stringify(actual));
+    assert.ok(!isPath(actual), JSON.stringify(actual));
     assert.match(actual.unresolved, expected);
   } else {
-    assert.ok(isPlace(actual), JSON.stringify(actual));
+    assert.ok(isPath(actual), JSON.stringify(actual));
     assert.deepEqual([actual.version, ...actual.folders], expected);
   }
 }
@@ -229,6 +235,32 @@ const ROWS: readonly Row[] = [
     cpu: [2, '/sys/fs/cgroup/system.slice', '/sys/fs/cgroup'],
   },
   {
+    what: 'a path that was named with the mount point before it',
+    texts: { memberships: '0::/me\n', mounts: unified(), forcedPath: '/sys/fs/cgroup/a.slice' },
+    cpu: [2, '/sys/fs/cgroup/a.slice', '/sys/fs/cgroup'],
+  },
+  {
+    what: 'a path that was named with the mount point of one controller before it',
+    texts: {
+      memberships: '4:memory:/\n2:cpu,cpuacct:/\n',
+      mounts: legacy('cpu,cpuacct') + legacy('memory'),
+      forcedPath: '/sys/fs/cgroup/memory/a',
+    },
+    cpu: [1, '/sys/fs/cgroup/cpu,cpuacct/a', '/sys/fs/cgroup/cpu,cpuacct'],
+    memory: [1, '/sys/fs/cgroup/memory/a', '/sys/fs/cgroup/memory'],
+  },
+  {
+    what: 'a path that was named whose name only begins like the mount point',
+    texts: { memberships: '0::/\n', mounts: unified(), forcedPath: '/sys/fs/cgroups' },
+    cpu: [
+      2,
+      '/sys/fs/cgroup/sys/fs/cgroups',
+      '/sys/fs/cgroup/sys/fs',
+      '/sys/fs/cgroup/sys',
+      '/sys/fs/cgroup',
+    ],
+  },
+  {
     what: 'a path that was named where our own has no name',
     texts: { memberships: '0::/../x\n', mounts: unified(), forcedPath: '/a' },
     cpu: [2, '/sys/fs/cgroup/a', '/sys/fs/cgroup'],
@@ -253,7 +285,7 @@ describe('the folders of', () => {
       assertFound(cgroups.cpu, cpu);
       assertFound(cgroups.cpuacct, row.cpuacct ?? cpu);
       assertFound(cgroups.memory, row.memory ?? cpu);
-      assert.equal(isPlace(cgroups.cpu) && cgroups.cpu.isMachine, isMachine);
+      assert.equal(isPath(cgroups.cpu) && cgroups.cpu.isMachine, isMachine);
       assert.equal(cgroups.isPartial, isPartial);
     });
   }
@@ -268,7 +300,7 @@ test('the paths that the process has are told, each once', () => {
 
 test('a place that is none is no data, with its reason', () => {
   assert.throws(
-    () => placeOf(resolved({}).memory),
+    () => pathOf(resolved({}).memory),
     (error) => error instanceof NoDataError && NOTHING.test(error.message),
   );
 });
@@ -309,6 +341,7 @@ describe('whatever the texts', () => {
       memberships: lines(membership),
       mounts: lines(mount),
       hasPrivateNamespace: fc.boolean(),
+      has: fc.func(fc.boolean()),
       forced: fc.option(path),
     })
     .map(({ forced, ...rest }) => (forced === null ? rest : { ...rest, forcedPath: forced }));
@@ -318,7 +351,7 @@ describe('whatever the texts', () => {
       fc.property(texts, (given) => {
         const { cpu, cpuacct, cpuset, memory } = resolveCgroups(given);
         for (const found of [cpu, cpuacct, cpuset, memory]) {
-          if (!isPlace(found)) {
+          if (!isPath(found)) {
             assert.ok(found.unresolved.length > 0);
             continue;
           }
@@ -345,6 +378,7 @@ describe('whatever the texts', () => {
         [unified('/', `/m${index}`), legacy('cpu,memory', '/r', `c${index}`)].join(''),
       ).join(''),
       hasPrivateNamespace: false,
+      has: () => true,
     });
     const [small, large] = [work(2000), work(16_000)];
     /** The least of several, since others share the machine. */
@@ -365,7 +399,7 @@ describe('whatever the texts', () => {
   test('one line of 1 MB is no reason to hang or to throw', () => {
     const long = '/a'.repeat(500_000);
     for (const memberships of [`0::${long}`, `0:${long}`, long, '0:,'.repeat(300_000)]) {
-      assert.ok(!isPlace(resolved({ memberships, mounts: unified() }).cpu));
+      assert.ok(!isPath(resolved({ memberships, mounts: unified() }).cpu));
     }
     const mounts = [unified(long), unified('/', long), '1 0 0:1 / /x rw '.repeat(60_000), long];
     for (const text of mounts) {

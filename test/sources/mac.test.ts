@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { systemClock } from '../../src/clock.ts';
 import { parseVmStat } from '../../src/kernel/vmstat.ts';
-import type { Reading, Source } from '../../src/metrics/reading.ts';
 import { openMacSource } from '../../src/sources/mac.ts';
+import type { Source } from '../../src/sources/source.ts';
 import { makeRoot } from '../support/root.ts';
-import { sourceOptions } from '../support/sources.ts';
+import { type Sample, sampleAt, sourceOptions } from '../support/sources.ts';
 
 const GIB = 2 ** 30;
 
@@ -85,11 +85,11 @@ function openWith(t: TestContext, scripts: Readonly<Record<string, string>>): So
   return source;
 }
 
-/** The first memory reading, a failure among them, asked for at each turn of the event loop. */
-async function memoryOf(source: Source): Promise<Reading['memory']> {
+/** The first sample with memory or a reason for there being none, asked for at each turn of the event loop. */
+async function firstMemory(source: Source): Promise<Sample> {
   for (;;) {
-    const { memory } = source.read(performance.now());
-    if (memory !== undefined) return memory;
+    const sample = sampleAt(source, performance.now());
+    if (sample.memory !== undefined || source.absent.has('memory')) return sample;
     await new Promise((resolve) => setImmediate(resolve));
   }
 }
@@ -100,10 +100,10 @@ describe('a Mac', { timeout: 20_000 }, () => {
   test('is asked beside the sampling, and each answer is handed over once', async (t) => {
     const script = `#!/bin/sh\ncat <<'END'\n${vmStat(INTEL)}END\n`;
     const source = openWith(t, { vm_stat: script, sysctl });
-    const memory = await memoryOf(source);
-    assert.ok(memory !== undefined && 'values' in memory, JSON.stringify(memory));
-    assert.equal(((100 * memory.values.used) / memory.values.limit).toFixed(1), '79.1');
-    assert.equal(source.read(performance.now()).memory, undefined);
+    const { memory, memoryLimit } = await firstMemory(source);
+    assert.deepEqual([memory?.toFixed(1), memoryLimit], ['79.1', 4 * GIB]);
+    assert.equal(sampleAt(source, performance.now()).memory, undefined);
+    assert.deepEqual([...source.absent], []);
   });
 
   const failures: readonly [what: string, script: string, reason: RegExp][] = [
@@ -114,11 +114,10 @@ describe('a Mac', { timeout: 20_000 }, () => {
   for (const [what, script, reason] of failures) {
     test(`whose vm_stat ${what} has no memory figure, says why, and CPU goes on`, async (t) => {
       const source = openWith(t, { vm_stat: script, sysctl });
-      const memory = await memoryOf(source);
-      assert.ok(memory !== undefined && 'missing' in memory);
-      assert.match(memory.missing, reason);
-      const { ticks } = source.read(performance.now());
-      assert.ok(ticks !== undefined && 'values' in ticks);
+      const { memory } = await firstMemory(source);
+      assert.equal(memory, undefined);
+      assert.match(source.absent.get('memory') ?? '', reason);
+      assert.deepEqual([...source.absent.keys()], ['memory']);
     });
   }
 });

@@ -1,27 +1,35 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { ConfigError, NoDataError } from '../../src/errors.ts';
-import { type Group, isMissing, type Missing, type Reading } from '../../src/metrics/reading.ts';
 import { openHostSource } from '../../src/sources/host.ts';
-import { type Host, openHost } from '../../src/sources/rootfs.ts';
+import { openRootFs, type RootFs, shown, typed } from '../../src/sources/rootfs.ts';
+import type { Source } from '../../src/sources/source.ts';
 import { makeRoot, type Root } from '../support/root.ts';
-import { sourceOptions } from '../support/sources.ts';
+import { sampleAt, sourceOptions } from '../support/sources.ts';
 
-const opened: { root: Root; host: Host }[] = [];
+const opened: { root: Root; fs: RootFs }[] = [];
 after(() => {
-  for (const { root, host } of opened) {
-    host.close();
+  for (const { root, fs } of opened) {
+    fs.close();
     root.remove();
   }
 });
 
-function hostOf(files: Readonly<Record<string, string>>): { root: Root; host: Host } {
+function rootFsOf(files: Readonly<Record<string, string>>): { root: Root; fs: RootFs } {
   const root = makeRoot(files);
-  const host = openHost(root.path);
-  opened.push({ root, host });
-  return { root, host };
+  const fs = openRootFs(root.path);
+  opened.push({ root, fs });
+  return { root, fs };
 }
 
 function noData(message: RegExp): (error: unknown) => boolean {
@@ -41,93 +49,93 @@ function descriptorsBelow(path: string): string[] {
   });
 }
 
-describe('read', () => {
+describe('text', () => {
   test('gives the text as it is now, at every call', () => {
-    const { root, host } = hostOf({ 'proc/stat': 'one\n' });
-    const file = host.file('/proc/stat');
+    const { root, fs } = rootFsOf({ 'proc/stat': 'one\n' });
+    const file = fs.file('/proc/stat');
     assert.equal(file.path, '/proc/stat');
-    assert.equal(file.read(), 'one\n');
+    assert.equal(file.text(), 'one\n');
     root.write({ 'proc/stat': 'another\n' });
-    assert.equal(file.read(), 'another\n');
+    assert.equal(file.text(), 'another\n');
     root.write({ 'proc/stat': '2' });
-    assert.equal(file.read(), '2');
+    assert.equal(file.text(), '2');
   });
 
   test('keeps the bytes of a text that is not ASCII, as latin1', () => {
     const text = Array.from({ length: 256 }, (_, code) => String.fromCharCode(code)).join('');
-    assert.equal(hostOf({ 'proc/stat': text }).host.file('/proc/stat').read(), text);
+    assert.equal(rootFsOf({ 'proc/stat': text }).fs.file('/proc/stat').text(), text);
   });
 
   const sizes = [1, 4095, 4096, 8191, 8192, 8193, 16_384, 100_000, 3_000_000];
   for (const size of sizes) {
     test(`gives all of ${size} bytes`, () => {
       const text = 'a'.repeat(size - 1).concat('z');
-      assert.equal(hostOf({ 'proc/stat': text }).host.file('/proc/stat').read(), text);
+      assert.equal(rootFsOf({ 'proc/stat': text }).fs.file('/proc/stat').text(), text);
     });
   }
 
   test('a file may outgrow the first buffer and shrink again', () => {
-    const { root, host } = hostOf({ 'proc/stat': 'small\n' });
-    const file = host.file('/proc/stat');
-    assert.equal(file.read(), 'small\n');
+    const { root, fs } = rootFsOf({ 'proc/stat': 'small\n' });
+    const file = fs.file('/proc/stat');
+    assert.equal(file.text(), 'small\n');
     const large = 'cpu 1 2 3 4\n'.repeat(5000);
     root.write({ 'proc/stat': large });
-    assert.equal(file.read(), large);
+    assert.equal(file.text(), large);
     root.write({ 'proc/stat': 'tiny\n' });
-    assert.equal(file.read(), 'tiny\n');
+    assert.equal(file.text(), 'tiny\n');
   });
 
   test('a text beyond 4 MiB is cut', () => {
-    const { host } = hostOf({ 'proc/stat': 'x'.repeat(5 * 1024 * 1024) });
-    assert.equal(host.file('/proc/stat').read().length, 4 * 1024 * 1024);
+    const { fs } = rootFsOf({ 'proc/stat': 'x'.repeat(5 * 1024 * 1024) });
+    assert.equal(fs.file('/proc/stat').text().length, 4 * 1024 * 1024);
   });
 
-  test('two files of one host do not mix', () => {
-    const { host } = hostOf({ 'proc/stat': 'stat '.repeat(4000), 'proc/meminfo': 'mem' });
-    const [stat, meminfo] = [host.file('/proc/stat'), host.file('/proc/meminfo')];
-    assert.equal(meminfo.read(), 'mem');
-    const first = stat.read();
-    assert.equal(meminfo.read(), 'mem');
+  test('two files of one root do not mix', () => {
+    const { fs } = rootFsOf({ 'proc/stat': 'stat '.repeat(4000), 'proc/meminfo': 'mem' });
+    const [stat, meminfo] = [fs.file('/proc/stat'), fs.file('/proc/meminfo')];
+    assert.equal(meminfo.text(), 'mem');
+    const first = stat.text();
+    assert.equal(meminfo.text(), 'mem');
     assert.equal(first, 'stat '.repeat(4000));
   });
 
   test('a masked file is empty, which is no data, until it is filled', () => {
-    const { root, host } = hostOf({ 'proc/stat': '' });
-    const file = host.file('/proc/stat');
-    assert.throws(() => file.read(), noData(/^\/proc\/stat: empty/));
+    const { root, fs } = rootFsOf({ 'proc/stat': '' });
+    const file = fs.file('/proc/stat');
+    assert.throws(() => file.text(), noData(/^\/proc\/stat: empty/));
     assert.throws(() => file.head(64), noData(/^\/proc\/stat: empty/));
     root.write({ 'proc/stat': 'cpu\n' });
-    assert.equal(file.read(), 'cpu\n');
+    assert.equal(file.text(), 'cpu\n');
   });
 
   test('a file that is not there is no data, until it is there', () => {
-    const { root, host } = hostOf({});
-    const file = host.file('/proc/stat');
-    assert.throws(() => file.read(), noData(/^\/proc\/stat: ENOENT$/));
+    const { root, fs } = rootFsOf({});
+    const file = fs.file('/proc/stat');
+    assert.throws(() => file.text(), noData(/^\/proc\/stat: ENOENT$/));
     assert.throws(() => file.head(64), noData(/^\/proc\/stat: ENOENT$/));
     root.write({ 'proc/stat': 'cpu\n' });
-    assert.equal(file.read(), 'cpu\n');
+    assert.equal(file.text(), 'cpu\n');
   });
 
   test('a folder in place of the file is no data, until the file is there', () => {
-    const { root, host } = hostOf({ 'proc/stat/inside': '' });
-    const file = host.file('/proc/stat');
-    assert.throws(() => file.read(), noData(/^\/proc\/stat: EISDIR$/));
+    const { root, fs } = rootFsOf({ 'proc/stat/inside': '' });
+    const file = fs.file('/proc/stat');
+    assert.throws(() => file.text(), noData(/^\/proc\/stat: EISDIR$/));
     assert.throws(() => file.head(64), noData(/^\/proc\/stat: EISDIR$/));
     rmSync(join(root.path, 'proc/stat'), { recursive: true });
     root.write({ 'proc/stat': 'cpu\n' });
-    assert.equal(file.read(), 'cpu\n');
+    assert.equal(file.text(), 'cpu\n');
   });
 
   test('a file in place of a folder on the way is no data', () => {
-    const { host } = hostOf({ proc: 'a file' });
-    assert.throws(() => host.file('/proc/stat').read(), noData(/^\/proc\/stat: ENOTDIR$/));
+    const { fs } = rootFsOf({ proc: 'a file' });
+    assert.throws(() => fs.file('/proc/stat').text(), noData(/^\/proc\/stat: ENOTDIR$/));
   });
 
   test('the error carries what the system said', () => {
-    const { host } = hostOf({});
+    const { fs } = rootFsOf({});
     assert.throws(
-      () => host.file('/proc/stat').read(),
+      () => fs.file('/proc/stat').text(),
       (error) =>
         error instanceof NoDataError && error.cause instanceof Error && 'code' in error.cause,
     );
@@ -135,25 +143,31 @@ describe('read', () => {
 
   test('the descriptor is kept: a file that takes the name over is not seen', () => {
     // The kernel's files never change their inode. What does is told by ENODEV, and opened anew.
-    const { root, host } = hostOf({ 'proc/stat': 'kept\n', 'proc/other': 'other\n' });
-    const file = host.file('/proc/stat');
-    assert.equal(file.read(), 'kept\n');
+    const { root, fs } = rootFsOf({ 'proc/stat': 'kept\n', 'proc/other': 'other\n' });
+    const file = fs.file('/proc/stat');
+    assert.equal(file.text(), 'kept\n');
     renameSync(join(root.path, 'proc/other'), join(root.path, 'proc/stat'));
-    assert.equal(file.read(), 'kept\n');
+    assert.equal(file.text(), 'kept\n');
     rmSync(join(root.path, 'proc/stat'));
-    assert.equal(file.read(), 'kept\n');
-    host.close();
+    assert.equal(file.text(), 'kept\n');
+    fs.close();
     root.write({ 'proc/stat': 'anew\n' });
-    assert.equal(openHost(root.path).file('/proc/stat').head(64), 'anew\n');
+    assert.equal(headOf(openRootFs(root.path), 64), 'anew\n');
   });
 
   test('a link below the root is followed', () => {
-    const { root, host } = hostOf({ 'proc/real': 'real\n' });
+    const { root, fs } = rootFsOf({ 'proc/real': 'real\n' });
     symlinkSync('real', join(root.path, 'proc/stat'));
-    assert.equal(host.file('/proc/stat').read(), 'real\n');
-    assert.equal(host.root, root.path);
+    assert.equal(fs.file('/proc/stat').text(), 'real\n');
+    assert.equal(fs.root, root.path);
   });
 });
+
+/** The first bytes of /proc/stat as a text. */
+function headOf(fs: RootFs, bytes: number): string {
+  const end = fs.file('/proc/stat').head(bytes);
+  return fs.buffer.toString('latin1', 0, end);
+}
 
 describe('head', () => {
   const cases: [what: string, text: string, bytes: number, head: string][] = [
@@ -167,47 +181,47 @@ describe('head', () => {
   ];
   for (const [what, text, bytes, head] of cases) {
     test(`gives ${what}`, () => {
-      assert.equal(hostOf({ 'proc/stat': text }).host.file('/proc/stat').head(bytes), head);
+      assert.equal(headOf(rootFsOf({ 'proc/stat': text }).fs, bytes), head);
     });
   }
 
   test('gives the first lines of a file that is larger than any buffer', () => {
-    const { host } = hostOf({ 'proc/stat': `cpu  1 2 3 4\nintr${' 0'.repeat(50_000)}\n` });
-    assert.equal(host.file('/proc/stat').head(256), 'cpu  1 2 3 4\n');
+    const { fs } = rootFsOf({ 'proc/stat': `cpu  1 2 3 4\nintr${' 0'.repeat(50_000)}\n` });
+    assert.equal(headOf(fs, 256), 'cpu  1 2 3 4\n');
   });
 
   test('a whole reading between two heads changes nothing', () => {
-    const { host } = hostOf({ 'proc/stat': `a\n${'b'.repeat(20_000)}\n` });
-    const file = host.file('/proc/stat');
-    assert.equal(file.head(8), 'a\n');
-    assert.equal(file.read().length, 20_003);
-    assert.equal(file.head(8), 'a\n');
+    const { fs } = rootFsOf({ 'proc/stat': `a\n${'b'.repeat(20_000)}\n` });
+    const file = fs.file('/proc/stat');
+    assert.equal(headOf(fs, 8), 'a\n');
+    assert.equal(file.text().length, 20_003);
+    assert.equal(headOf(fs, 8), 'a\n');
   });
 });
 
 describe('descriptors', { skip: process.platform !== 'linux' && 'needs /proc/self/fd' }, () => {
   test('one a file is kept, however often it is read, and close() gives all back', () => {
-    const { root, host } = hostOf({ 'proc/stat': 'cpu\n', 'proc/meminfo': 'mem\n' });
-    const files = [host.file('/proc/stat'), host.file('/proc/stat'), host.file('/proc/meminfo')];
-    for (const file of [...files, ...files]) file.read();
+    const { root, fs } = rootFsOf({ 'proc/stat': 'cpu\n', 'proc/meminfo': 'mem\n' });
+    const files = [fs.file('/proc/stat'), fs.file('/proc/stat'), fs.file('/proc/meminfo')];
+    for (const file of [...files, ...files]) file.text();
     assert.equal(descriptorsBelow(root.path).length, 2);
-    host.close();
+    fs.close();
     assert.deepEqual(descriptorsBelow(root.path), []);
   });
 
   test('none is kept of a file that could not be read', () => {
-    const { root, host } = hostOf({ 'proc/stat/inside': '' });
+    const { root, fs } = rootFsOf({ 'proc/stat/inside': '' });
     for (let time = 0; time < 3; time += 1) {
-      assert.throws(() => host.file('/proc/stat').read(), NoDataError);
+      assert.throws(() => fs.file('/proc/stat').text(), NoDataError);
     }
     assert.deepEqual(descriptorsBelow(root.path), []);
   });
 
   test('closing twice is closing once', () => {
-    const { host } = hostOf({ 'proc/stat': 'cpu\n' });
-    host.file('/proc/stat').read();
-    host.close();
-    assert.doesNotThrow(() => host.close());
+    const { fs } = rootFsOf({ 'proc/stat': 'cpu\n' });
+    fs.file('/proc/stat').text();
+    fs.close();
+    assert.doesNotThrow(() => fs.close());
   });
 });
 
@@ -229,7 +243,7 @@ describe('a root that is not a folder is a ConfigError of --root', () => {
   for (const [what, path] of bad) {
     test(what, () => {
       assert.throws(
-        () => openHost(join(root.path, path)),
+        () => openRootFs(join(root.path, path)),
         (error) =>
           error instanceof ConfigError &&
           error.setting === '--root' &&
@@ -240,7 +254,7 @@ describe('a root that is not a folder is a ConfigError of --root', () => {
   }
 
   test('but a link to a folder is a folder', () => {
-    assert.equal(openHost(join(root.path, 'link')).file('/file').read(), 'text');
+    assert.equal(openRootFs(join(root.path, 'link')).file('/file').text(), 'text');
   });
 });
 
@@ -250,84 +264,84 @@ describe('the host source on odd files', () => {
   const MEMINFO = 'MemTotal: 1000 kB\nMemFree: 100 kB\nMemAvailable: 400 kB\n';
   const ONLINE = 'sys/devices/system/cpu/online';
 
-  function read(files: Readonly<Record<string, string>>): Reading {
-    return openHostSource(hostOf(files).host, OPTIONS).read(5);
+  function open(files: Readonly<Record<string, string>>): Source {
+    return openHostSource(rootFsOf(files).fs, OPTIONS);
   }
 
-  /** A group that is there. */
-  function there<Values>(group: Group<Values> | Missing | undefined): Group<Values> {
-    assert.ok(group !== undefined && !isMissing(group), JSON.stringify(group));
-    return group;
+  /** What is absent after one measuring. */
+  function absentOf(files: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+    const source = open(files);
+    sampleAt(source, 5);
+    return Object.fromEntries(source.absent);
   }
 
-  /** Why a group is not there. */
-  function reason(group: Group<unknown> | Missing | undefined): string {
-    assert.ok(group !== undefined && isMissing(group), JSON.stringify(group));
-    return group.missing;
+  function memoryOf(files: Readonly<Record<string, string>>): (number | undefined)[] {
+    const { memoryLimit, memoryUsed } = sampleAt(open(files), 5);
+    return [memoryLimit, (memoryLimit ?? 0) - (memoryUsed ?? 0)];
   }
 
-  function memoryOf(files: Readonly<Record<string, string>>): { total: number; available: number } {
-    const { used, limit } = there(read(files).memory).values;
-    return { total: limit, available: limit - used };
-  }
-
-  function keyOf(reading: Reading): string {
-    return there(reading.ticks).key;
-  }
-
-  test('reads both groups at the instant it was given', () => {
-    const { ticks, memory } = read({
-      'proc/stat': STAT,
-      'proc/meminfo': MEMINFO,
-      [ONLINE]: '0\n',
+  test('measures memory at once, and CPU from the second time on', () => {
+    const files = { 'proc/meminfo': MEMINFO, [ONLINE]: '0\n' };
+    const { root, fs } = rootFsOf({ ...files, 'proc/stat': STAT });
+    const source = openHostSource(fs, OPTIONS);
+    assert.deepEqual(sampleAt(source, 5), {
+      memory: 60,
+      memoryUsed: 614_400,
+      memoryLimit: 1_024_000,
     });
-    const counted = {
-      user: 1,
-      nice: 2,
-      system: 3,
-      idle: 4,
-      iowait: 5,
-      irq: 6,
-      softirq: 7,
-      steal: 8,
-    };
-    assert.deepEqual(ticks, {
-      at: 5,
-      key: '0\n',
-      values: { ticks: counted, online: 1, cores: 1 },
-    });
-    assert.deepEqual(memory, {
-      at: 5,
-      key: '',
-      values: { used: 614_400, limit: 1_024_000 },
-    });
+    // All but idle (4) and iowait (5): guest is in user, guest_nice in nice.
+    root.write({ 'proc/stat': 'cpu  11 12 13 24 15 8 9 10 5 5\n' });
+    const { cpu, cpuSteal, cpuCores } = sampleAt(source, 805);
+    assert.deepEqual(
+      [cpu, cpuSteal, cpuCores].map((value) => value?.toFixed(4)),
+      [36 / 66, 2 / 66, 36 / 66].map((value, place) =>
+        (place < 2 ? 100 * value : value).toFixed(4),
+      ),
+    );
+    assert.deepEqual([...source.absent], []);
   });
 
   test('one group may be missing, with the file and the reason, and the other not', () => {
-    const noStat = read({ 'proc/meminfo': MEMINFO });
-    assert.equal(reason(noStat.ticks), '/proc/stat: ENOENT');
-    there(noStat.memory);
-    const noMeminfo = read({ 'proc/stat': STAT, 'proc/meminfo': '' });
-    there(noMeminfo.ticks);
-    assert.match(reason(noMeminfo.memory), /\/proc\/meminfo: empty/);
+    assert.deepEqual(absentOf({ 'proc/meminfo': MEMINFO }), { cpu: '/proc/stat: ENOENT' });
+    const noMeminfo = absentOf({ 'proc/stat': STAT, 'proc/meminfo': '' });
+    assert.deepEqual(Object.keys(noMeminfo), ['memory']);
+    assert.match(noMeminfo['memory'] ?? '', /\/proc\/meminfo: empty/);
   });
 
   test('an intr line of 100 kB before the end does not matter', () => {
     const intr = `intr${' 0'.repeat(50_000)}\n`;
-    there(read({ 'proc/stat': STAT + intr }).ticks);
+    assert.deepEqual(absentOf({ 'proc/stat': STAT + intr, 'proc/meminfo': MEMINFO }), {});
   });
+
+  /** Cores in use where 3 of 4 ticks were busy, on a machine with such a list of CPUs. */
+  function coresOf(files: Readonly<Record<string, string>>): number | undefined {
+    const { root, fs } = rootFsOf({ 'proc/stat': STAT, 'proc/meminfo': MEMINFO, ...files });
+    const source = openHostSource(fs, OPTIONS);
+    sampleAt(source, 0);
+    root.write({ 'proc/stat': STAT.replace('cpu  1 2 3 4', 'cpu  31 2 3 14') });
+    return sampleAt(source, 1000).cpuCores;
+  }
 
   test('a machine whose list of CPUs is long is told from one that lost a CPU', () => {
     // Every second CPU of 512, as with SMT switched off: 1.2 kB.
     const list = Array.from({ length: 256 }, (_, index) => 2 * index);
-    const all = keyOf(read({ 'proc/stat': STAT, [ONLINE]: `${list.join(',')}\n` }));
-    const less = keyOf(read({ 'proc/stat': STAT, [ONLINE]: `${list.slice(0, -1).join(',')}\n` }));
-    assert.notEqual(all, less);
+    assert.equal(coresOf({ [ONLINE]: `${list.join(',')}\n` }), 192);
+    assert.equal(coresOf({ [ONLINE]: `${list.slice(0, -1).join(',')}\n` }), 191.25);
   });
 
-  test('without a list of CPUs the key is empty, and CPU is measured', () => {
-    assert.equal(keyOf(read({ 'proc/stat': STAT })), '');
-    assert.equal(keyOf(read({ 'proc/stat': STAT, [ONLINE]: '' })), '');
+  test('without a list of CPUs those of /proc/stat are counted, and CPU is measured', () => {
+    assert.equal(coresOf({}), 0.75);
+    assert.equal(coresOf({ [ONLINE]: '' }), 0.75);
+  });
+
+  test('without any number of CPUs the share of busy ticks is there all the same', () => {
+    const lone = 'cpu  1 2 3 4 5 6 7 8 0 0\n';
+    const { root, fs } = rootFsOf({ 'proc/stat': lone, 'proc/meminfo': MEMINFO });
+    const source = openHostSource(fs, OPTIONS);
+    sampleAt(source, 0);
+    root.write({ 'proc/stat': lone.replace('cpu  1 2 3 4', 'cpu  31 2 3 14') });
+    const { cpu, cpuCores } = sampleAt(source, 1000);
+    assert.deepEqual([cpu, cpuCores], [75, undefined]);
   });
 
   const TABLE = `        total:    used:    free:  shared: buffers:  cached:
@@ -354,10 +368,7 @@ Swap:        0        0        0
   ];
   for (const [what, meminfo, availableKib] of layouts) {
     test(`what is available may stand ${what}`, () => {
-      assert.deepEqual(memoryOf({ 'proc/meminfo': meminfo }), {
-        total: 1000 * 1024,
-        available: availableKib * 1024,
-      });
+      assert.deepEqual(memoryOf({ 'proc/meminfo': meminfo }), [1000 * 1024, availableKib * 1024]);
     });
   }
 
@@ -366,29 +377,90 @@ Swap:        0        0        0
       'MemTotal: 1000 kB\nMemFree: 100 kB\nCached: 200 kB\nActive(file): 200 kB\nInactive(file): 100 kB\nSReclaimable: 60 kB\n';
     // 2 pages of 4 KiB: 100 - 8 + (300 - 8) + (60 - 8).
     const zoneinfo = 'Node 0, zone Normal\n  pages free 25\n        low      2\n';
-    const available = 436 * 1024;
-    assert.equal(
-      memoryOf({ 'proc/meminfo': meminfo, 'proc/zoneinfo': zoneinfo }).available,
-      available,
-    );
-    assert.equal(memoryOf({ 'proc/meminfo': meminfo }).available, 360 * 1024);
-    assert.equal(
-      memoryOf({ 'proc/meminfo': meminfo, 'proc/zoneinfo': 'odd\n' }).available,
-      360 * 1024,
-    );
+    const available = (files: Readonly<Record<string, string>>): number | undefined =>
+      memoryOf({ 'proc/meminfo': meminfo, ...files })[1];
+    assert.equal(available({ 'proc/zoneinfo': zoneinfo }), 436 * 1024);
+    assert.equal(available({}), 360 * 1024);
+    assert.equal(available({ 'proc/zoneinfo': 'odd\n' }), 360 * 1024);
   });
 
   test('without MemFree nothing can be estimated, and the reason names it', () => {
-    const { memory } = read({ 'proc/meminfo': 'MemTotal: 1000 kB\nCached: 50 kB\n' });
-    assert.match(reason(memory), /^\/proc\/meminfo: .*MemFree/);
+    const absent = absentOf({ 'proc/meminfo': 'MemTotal: 1000 kB\nCached: 50 kB\n' });
+    assert.match(absent['memory'] ?? '', /^\/proc\/meminfo: .*MemFree/);
   });
 
   test('what is missing comes back with its file', () => {
-    const { root, host } = hostOf({ 'proc/meminfo': MEMINFO });
-    const source = openHostSource(host, OPTIONS);
-    reason(source.read(1).ticks);
-    mkdirSync(join(root.path, 'proc'), { recursive: true });
+    const { root, fs } = rootFsOf({ 'proc/meminfo': MEMINFO });
+    const source = openHostSource(fs, OPTIONS);
+    sampleAt(source, 1);
+    assert.deepEqual([...source.absent.keys()], ['cpu']);
     root.write({ 'proc/stat': STAT });
-    there(source.read(2).ticks);
+    sampleAt(source, 1001);
+    assert.deepEqual([...source.absent], []);
+  });
+});
+
+describe('names outside ASCII', () => {
+  test('are the same bytes in and out, and people read them', () => {
+    const { root, fs } = rootFsOf({});
+    mkdirSync(join(root.path, 'sys/fs/cgroup/ärger.slice/名'), { recursive: true });
+    const [slice = ''] = fs.list('/sys/fs/cgroup');
+    assert.equal(shown(slice), 'ärger.slice');
+    assert.equal(typed('ärger.slice'), slice);
+    const folder = `/sys/fs/cgroup/${slice}/${typed('名')}`;
+    assert.ok(fs.has(folder));
+    assert.notEqual(fs.identity(folder), '');
+    writeFileSync(join(root.path, shown(folder), 'cpu.stat'), 'usage_usec 1\n');
+    assert.equal(fs.text(`${folder}/cpu.stat`), 'usage_usec 1\n');
+    assert.equal(fs.file(`${folder}/cpu.stat`).text(), 'usage_usec 1\n');
+    assert.throws(
+      () => fs.file(`${folder}/gone`).text(),
+      noData(/ärger\.slice\/名\/gone: ENOENT$/),
+    );
+  });
+
+  test('and not even UTF-8 are found', () => {
+    const { root, fs } = rootFsOf({});
+    const base = Buffer.from(`${root.path}/`, 'utf8');
+    mkdirSync(Buffer.concat([base, Buffer.from([0xff, 0xfe])]));
+    symlinkSync('x', Buffer.concat([base, Buffer.from([0xe9])]));
+    assert.deepEqual([...fs.list('/')].sort(), ['\u00e9', '\u00ff\u00fe']);
+    assert.ok(fs.has('/\u00ff\u00fe'));
+    assert.equal(fs.link('/\u00e9'), 'x');
+  });
+
+  test('may stand in the root itself', () => {
+    const { root } = rootFsOf({ 'wurzel-ß/proc/stat': 'cpu\n' });
+    assert.equal(openRootFs(join(root.path, 'wurzel-ß')).file('/proc/stat').text(), 'cpu\n');
+  });
+});
+
+describe('what a root is asked beside its files', () => {
+  test('is nothing where nothing is', () => {
+    const { fs } = rootFsOf({ file: '' });
+    assert.deepEqual(
+      [fs.text('/a'), fs.list('/a'), fs.link('/a'), fs.has('/a'), fs.identity('/a')],
+      ['', [], '', false, ''],
+    );
+    assert.deepEqual(
+      [fs.refusal('/a'), fs.refusal('/file'), fs.refusal('/file/a')],
+      ['ENOENT', '', 'ENOTDIR'],
+    );
+  });
+
+  test('a folder has one identity by whatever path', () => {
+    const { root, fs } = rootFsOf({ 'a/b/file': '' });
+    symlinkSync('a/b', join(root.path, 'other'));
+    assert.equal(fs.identity('/other'), fs.identity('/a/b'));
+    assert.notEqual(fs.identity('/a'), fs.identity('/a/b'));
+  });
+
+  test('what is released below a folder is closed, and opens anew', () => {
+    const { root, fs } = rootFsOf({ 'proc/1/stat': 'one\n', 'proc/12/stat': 'twelve\n' });
+    const files = [fs.file('/proc/1/stat'), fs.file('/proc/12/stat')];
+    for (const file of files) file.text();
+    fs.release('/proc/1');
+    assert.deepEqual(descriptorsBelow(root.path), [join(root.path, 'proc/12/stat')]);
+    assert.equal(fs.file('/proc/1/stat').text(), 'one\n');
   });
 });

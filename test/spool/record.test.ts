@@ -15,6 +15,7 @@ import {
   type WindowRecord,
   windowLine,
 } from '../../src/spool/record.ts';
+import { runsOf } from '../support/histories/chance.ts';
 
 const PUBLICATION: Publication = {
   namespace: 'Jobs',
@@ -324,22 +325,22 @@ function foreign({ windows }: SegmentContent, lines: readonly Line[]): WindowRec
 }
 
 describe('whatever is written', () => {
-  test('comes back to the bit', () => {
+  test('comes back to the bit', (t) => {
     fc.assert(
       fc.property(segments, (lines) => {
         assert.deepEqual(said(parseSegment(textOf(lines))), meant(lines));
       }),
-      { numRuns: 2000 },
+      runsOf(t, 500, 2000),
     );
   });
 
-  test('comes back from the bytes of a file', () => {
+  test('comes back from the bytes of a file', (t) => {
     fc.assert(
       fc.property(segments, (lines) => {
         const bytes = Buffer.from(textOf(lines), 'utf8');
         assert.deepEqual(said(parseSegment(bytes.toString('utf8'))), meant(lines));
       }),
-      { numRuns: 1000 },
+      runsOf(t, 250, 1000),
     );
   });
 
@@ -350,7 +351,7 @@ describe('whatever is written', () => {
     damaged: [],
   };
 
-  test('is a line each, of these fields and no others', () => {
+  test('is a line each, of these fields and no others', (t) => {
     fc.assert(
       fc.property(segments, (lines) => {
         for (const { text, kind, records } of lines) {
@@ -361,7 +362,7 @@ describe('whatever is written', () => {
           assert.deepEqual(Object.keys(Object(value)), fields);
         }
       }),
-      { numRuns: 500 },
+      runsOf(t, 125, 500),
     );
   });
 });
@@ -402,7 +403,7 @@ describe('a segment that was cut', () => {
     }
   });
 
-  test('whatever it says, says what its whole lines say', () => {
+  test('whatever it says, says what its whole lines say', (t) => {
     fc.assert(
       fc.property(segments, place, (lines, part) => {
         const whole = Buffer.from(textOf(lines), 'utf8');
@@ -410,11 +411,11 @@ describe('a segment that was cut', () => {
         const left = lines.slice(0, cut.split('\n').length - 1);
         assert.deepEqual(said(parseSegment(cut)), meant(left));
       }),
-      { numRuns: 2000 },
+      runsOf(t, 500, 2000),
     );
   });
 
-  test('in its middle, or has a piece twice, has no window that nobody wrote', () => {
+  test('in its middle, or has a piece twice, has no window that nobody wrote', (t) => {
     fc.assert(
       fc.property(segments, place, place, (lines, from, to) => {
         const bytes = Buffer.from(textOf(lines), 'utf8');
@@ -422,7 +423,7 @@ describe('a segment that was cut', () => {
         const segment = said(parseSegment(Buffer.concat([start, end]).toString('utf8')));
         assert.deepEqual(foreign(segment, lines), []);
       }),
-      { numRuns: 2000 },
+      runsOf(t, 500, 2000),
     );
   });
 });
@@ -474,7 +475,7 @@ describe('a flipped character', () => {
     }
   });
 
-  test('of whatever segment makes its line damaged', () => {
+  test('of whatever segment makes its line damaged', (t) => {
     const other = fc.oneof(fc.constantFrom(...others), fc.string({ unit: 'grapheme' }));
     fc.assert(
       fc.property(segments, place, place, other, (lines, one, part, character) => {
@@ -485,11 +486,11 @@ describe('a flipped character', () => {
         const expected = meant(replaced(lines, which, DAMAGED));
         assert.deepEqual(flipped(lines, which, where, character), expected);
       }),
-      { numRuns: 2000 },
+      runsOf(t, 500, 2000),
     );
   });
 
-  test('or byte of whatever segment makes no window that nobody wrote', () => {
+  test('or byte of whatever segment makes no window that nobody wrote', (t) => {
     fc.assert(
       fc.property(segments, place, fc.integer({ min: 1, max: 255 }), (lines, part, bits) => {
         const bytes = Buffer.from(textOf(lines), 'utf8');
@@ -497,7 +498,7 @@ describe('a flipped character', () => {
         bytes[where] = (bytes[where] ?? 0) ^ bits;
         assert.deepEqual(foreign(said(parseSegment(bytes.toString('utf8'))), lines), []);
       }),
-      { numRuns: 2000 },
+      runsOf(t, 500, 2000),
     );
   });
 });
@@ -554,22 +555,22 @@ describe('any text', () => {
     fc.json().map(sealed),
   );
 
-  test('is read, without a window that nobody wrote', () => {
+  test('is read, without a window that nobody wrote', (t) => {
     fc.assert(
       fc.property(fc.array(word, { maxLength: 30 }), (words) => {
         assert.deepEqual(foreign(said(parseSegment(words.join(''))), REAL), []);
       }),
-      { numRuns: 2000 },
+      runsOf(t, 500, 2000),
     );
   });
 
-  test('of any bytes is read', () => {
+  test('of any bytes is read', (t) => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
         const { head, windows } = parseSegment(Buffer.from(bytes).toString('utf8'));
         assert.deepEqual([head, windows], [undefined, []]);
       }),
-      { numRuns: 2000 },
+      runsOf(t, 500, 2000),
     );
   });
 });

@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import {
-  appendFileSync,
-  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -15,11 +13,19 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
+import { type Clock, systemClock } from '../../src/clock.ts';
+import type { Form } from '../../src/cloudwatch/form.ts';
 import type { WaitingWindow } from '../../src/delivery/packing.ts';
+import type { Post } from '../../src/delivery/service.ts';
+import { createLog } from '../../src/log.ts';
+import type { ClosedWindow, Datum } from '../../src/metrics/aggregate.ts';
 import type { Publication } from '../../src/metrics/publication.ts';
-import { openDisk } from '../../src/spool/disk.ts';
+import { type Disk, openDisk } from '../../src/spool/disk.ts';
+import { parseName } from '../../src/spool/names.ts';
 import { headLine, parseSegment, windowLine } from '../../src/spool/record.ts';
-import { type Program, runAgent, startAgent } from '../support/program.ts';
+import { Spool } from '../../src/spool/spool.ts';
+import { type DrivenClock, drivenClock } from '../support/clock.ts';
+import { runAgent } from '../support/program.ts';
 import {
   type Cloudwatch,
   CREDENTIALS,
@@ -27,19 +33,24 @@ import {
   startCloudwatch,
 } from '../support/service/cloudwatch.ts';
 import { serviceUnavailable } from '../support/service/faults.ts';
-import { datumOf } from '../support/sink.ts';
+import { datumOf, MINUTE, PUBLICATION, type SinkRig, sinkTo, windowAt } from '../support/sink.ts';
 
-const NAMES = ['--namespace', 'Spool', '--service', 's', '--metrics', 'MemoryUtilization'];
 const OUTPUT = 'cloudwatch';
-const OWN: Publication = {
-  namespace: 'Spool',
+/** What another service has, in the same namespace. */
+const OTHER: Publication = {
+  namespace: PUBLICATION.namespace,
   dimensions: [{ Name: 'ServiceName', Value: 'another' }],
   highResolution: false,
 };
+const MIB = 1024 * 1024;
+const NOTHING = { message: '', requestId: '', members: [], waitMs: 0 };
+const failing: Post<Form> = () =>
+  Promise.resolve({ ...NOTHING, kind: 'retry', code: 'ECONNREFUSED' });
 
 let cloudwatch: Cloudwatch;
 let folder: string;
-const programs: Program[] = [];
+const rigs: (() => Promise<unknown>)[] = [];
+let owners = 0;
 
 beforeEach(async () => {
   cloudwatch = await startCloudwatch();
@@ -47,25 +58,50 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  for (const program of programs.splice(0)) program.kill('SIGKILL');
+  for (const end of rigs.splice(0)) await end();
   await cloudwatch.close();
   rmSync(join(folder, '..'), { recursive: true, force: true });
 });
 
-function environment(): Record<string, string> {
-  return {
-    AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
-    AWS_REGION: REGION,
-    AWS_ENDPOINT_URL: cloudwatch.url,
-  };
+interface Agent {
+  readonly clock?: Clock;
+  readonly output?: string;
+  readonly post?: Post<Form>;
+  /** All waits are drawn as none, unless it says otherwise. */
+  readonly random?: () => number;
+  readonly bufferBytes?: number;
+  /** What is seen of its disk. */
+  readonly watch?: (disk: Disk) => Disk;
 }
 
-/** One window, and the end. */
-function once(...more: string[]): ReturnType<typeof runAgent> {
-  const flags = ['--once', '--period', '1', '--flush-timeout', '1', '--spool', folder];
-  return runAgent([...NAMES, ...flags, ...more], { environment: environment() });
+/** A sink with its spool in the folder, as an agent has it. */
+function agentOn({ output = OUTPUT, watch = (disk) => disk, ...over }: Agent = {}): SinkRig {
+  owners += 1;
+  const owner = owners.toString(16);
+  const { clock = systemClock() } = over;
+  const disk = openDisk(folder);
+  const rig: SinkRig = sinkTo(cloudwatch.url, {
+    ...over,
+    openStore: (pending, adopt) =>
+      new Spool({
+        disk: watch(disk),
+        limitBytes: 64 * MIB,
+        owner,
+        output,
+        namespace: PUBLICATION.namespace,
+        clock,
+        log: createLog({ level: 'debug', format: 'text', clock, write: (line) => rig.note(line) }),
+        pending,
+        adopt,
+      }),
+  });
+  // Its files are open until then.
+  rigs.push(() => disk.close());
+  return rig;
 }
+
+/** By the real clock, a moment from now. */
+const soon = (): number => systemClock().monoMs() + 2000;
 
 function segments(): string[] {
   return readdirSync(folder).map((name) => readFileSync(join(folder, name), 'utf8'));
@@ -75,252 +111,325 @@ function values(): (number | undefined)[] {
   return cloudwatch.accepted.flatMap(({ data }) => data.map(({ Value }) => Value));
 }
 
+function windowOf(startMs: number, ...numbers: readonly number[]): WaitingWindow {
+  return { startMs, endMs: startMs + MINUTE, data: numbers.map((value) => datumOf([value])) };
+}
+
+/** An hour ago, in whole minutes. */
+const recently = (): number => Math.floor(Date.now() / MINUTE) * MINUTE - 60 * MINUTE;
+
 /** What a segment is called that nobody owns. */
-function released(name: string, startMs = 1): string {
-  return `cma-released-${startMs}-${name}.spool`;
+function released(key: string, startMs = recently()): string {
+  return `cma-released-${startMs}-${key}.spool`;
 }
 
-/** A segment that a process has left in good order. */
-function leave(name: string, text: string): void {
+/** A segment as a process leaves it. @returns its name */
+function leave(name: string, text: string): string {
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, released(name)), text);
+  writeFileSync(join(folder, name), text);
+  return name;
 }
 
-function windowOf(startMs: number, value: number): WaitingWindow {
-  return { startMs, endMs: startMs + 60_000, data: [datumOf([value])] };
-}
-
-const recently = (): number => Math.floor(Date.now() / 60_000) * 60_000 - 3_600_000;
-
-describe('a spool', () => {
-  test('is empty while all is well', async () => {
-    const { code, stderr } = await once();
-    assert.deepEqual([code, stderr, cloudwatch.accepted.length], [0, '', 1]);
-    assert.deepEqual(existsSync(folder) ? readdirSync(folder) : [], []);
+/** Lets time pass by a driven clock until a rig has said something. */
+async function passUntil(clock: DrivenClock, rig: SinkRig, what: RegExp): Promise<void> {
+  let isSaid = false;
+  const said = rig.hasSaid(what).finally(() => {
+    isSaid = true;
   });
+  while (!isSaid) {
+    clock.advance(1000);
+    // The disk does what it was asked for.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await said;
+}
 
-  test('keeps what could not go at the end, and the next start brings it at once', async () => {
+describe('the program', () => {
+  /** One window, and the end. */
+  function once(): ReturnType<typeof runAgent> {
+    const names = ['--namespace', 'Spool', '--service', 's', '--metrics', 'MemoryUtilization'];
+    const flags = ['--once', '--period', '1', '--flush-timeout', '1', '--spool', folder];
+    const environment = {
+      AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
+      AWS_REGION: REGION,
+      AWS_ENDPOINT_URL: cloudwatch.url,
+    };
+    return runAgent([...names, ...flags], { environment });
+  }
+
+  test('keeps what could not go at the end, for its own eyes, and the next start brings it', async () => {
     cloudwatch.play(() => serviceUnavailable());
     const { code, stderr } = await once();
     assert.equal(code, 0, 'it is not lost');
     assert.match(stderr, /warn ended windowsSent=0 windowsSpooled=1 windowsLost=0/);
+    assert.equal(statSync(folder).mode & 0o777, 0o700);
+    const [name = ''] = readdirSync(folder);
+    assert.equal(statSync(join(folder, name)).mode & 0o777, 0o600);
     const [text = ''] = segments();
     const { head, windows } = parseSegment(text);
     assert.deepEqual([head?.output, head?.publication.namespace], [OUTPUT, 'Spool']);
     assert.equal(windows.length, 1);
+    assert.equal(parseName(name)?.startMs, windows[0]?.startMs);
+    const { accessKeyId, secretAccessKey } = CREDENTIALS;
+    for (const secret of [accessKeyId, secretAccessKey, REGION, '127.0.0.1']) {
+      assert.ok(!text.includes(secret), 'it holds figures and dimensions, nothing else');
+    }
     cloudwatch.calm();
     assert.equal((await once()).code, 0);
     assert.equal(values().length, 2);
     assert.deepEqual(readdirSync(folder), []);
   });
+});
 
-  test('is for its owner’s eyes alone, and holds figures and dimensions, nothing else', async () => {
-    cloudwatch.play(() => serviceUnavailable());
-    await once();
-    assert.equal(statSync(folder).mode & 0o777, 0o700);
-    for (const name of readdirSync(folder)) {
-      assert.equal(statSync(join(folder, name)).mode & 0o777, 0o600);
-    }
-    const text = segments().join('');
-    const { accessKeyId, secretAccessKey } = CREDENTIALS;
-    for (const secret of [accessKeyId, secretAccessKey, REGION, '127.0.0.1']) {
-      assert.ok(!text.includes(secret), secret);
-    }
+describe('a spool', () => {
+  test('is empty while all is well', async () => {
+    const { sink } = agentOn();
+    sink.accept(windowAt(recently(), [datumOf([1])]));
+    const { sent, spooled } = await sink.flush(soon());
+    assert.deepEqual([sent, spooled, values()], [1, 0, [1]]);
+    assert.deepEqual(existsSync(folder) ? readdirSync(folder) : [], []);
   });
 
   test('what another service left goes out under its own dimensions', async () => {
     const window = windowOf(recently(), 42.5);
-    leave('abc-1', headLine(OUTPUT, OWN) + windowLine(1, window));
-    assert.equal((await once()).code, 0);
-    const datum = cloudwatch.accepted
-      .flatMap(({ data }) => data)
-      .find(({ Value }) => Value === 42.5);
-    assert.deepEqual(datum?.Dimensions, OWN.dimensions);
+    leave(released('abc-1'), headLine(OUTPUT, OTHER) + windowLine(1, window));
+    const { sink } = agentOn();
+    await cloudwatch.waitFor(() => values().includes(42.5));
+    const { sent } = await sink.flush(soon());
+    assert.equal(sent, 1);
+    const [datum] = cloudwatch.accepted.flatMap(({ data }) => data);
+    assert.deepEqual(datum?.Dimensions, OTHER.dimensions);
     assert.equal(datum?.StorageResolution, undefined, 'nor in this one’s resolution');
     assert.equal(Date.parse(datum?.Timestamp ?? ''), window.startMs);
+    assert.deepEqual(readdirSync(folder), []);
   });
 
   test('of another namespace, or of a damaged head, is left alone', async () => {
-    const window = windowOf(recently(), 42.5);
-    leave('abc-1', headLine(OUTPUT, { ...OWN, namespace: 'Other' }) + windowLine(1, window));
-    leave('def-1', `x${headLine(OUTPUT, OWN)}${windowLine(1, window)}`);
+    const window = windowLine(1, windowOf(recently(), 42.5));
+    const foreign = headLine(OUTPUT, { ...OTHER, namespace: 'Other' });
+    const names = [
+      leave(released('abc-1'), foreign + window),
+      leave(released('def-1'), `x${headLine(OUTPUT, OTHER)}${window}`),
+    ];
     const before = segments();
-    const { stderr } = await once('--log-level', 'info');
-    const said = /^.*warn a segment of the spool is left alone name=(.*) reason="(.*)"$/gm;
-    assert.deepEqual([...stderr.matchAll(said)].map(([, ...fields]) => fields).sort(), [
-      [released('abc-1'), 'it is of another namespace'],
-      [released('def-1'), 'its head is damaged'],
-    ]);
+    const { sink, logged, hasSaid } = agentOn();
+    await hasSaid(/^warn a segment of the spool is left alone/, 2);
+    await sink.flush(soon());
+    const text = logged.join('\n');
+    assert.ok(text.includes(`left alone name=${names[0]} reason="it is of another namespace"`));
+    assert.ok(text.includes(`left alone name=${names[1]} reason="its head is damaged"`));
+    assert.deepEqual(readdirSync(folder).sort(), names.sort());
     assert.deepEqual(segments(), before);
   });
 
   test('a torn tail costs the torn window alone', async () => {
-    const startMs = recently();
-    const lines = [1, 2].map((number) => {
-      return windowLine(number, windowOf(startMs + number * 60_000, number));
-    });
-    leave('abc-1', headLine(OUTPUT, OWN) + lines.join('').slice(0, -4));
-    assert.equal((await once()).code, 0);
-    assert.deepEqual([values().includes(1), values().includes(2)], [true, false]);
+    const lines = [1, 2].map((number) => windowLine(number, windowOf(recently(), number)));
+    leave(released('abc-1'), headLine(OUTPUT, OTHER) + lines.join('').slice(0, -4));
+    const { sink } = agentOn();
+    await cloudwatch.waitFor(() => values().length > 0);
+    await sink.flush(soon());
+    assert.deepEqual(values(), [1]);
     assert.deepEqual(readdirSync(folder), []);
+  });
+
+  test('half a head is no segment: its owner had written nothing yet', async () => {
+    leave(released('abc-1'), headLine(OUTPUT, OTHER).slice(0, 40));
+    leave(released('def-1'), headLine(OUTPUT, OTHER) + windowLine(1, windowOf(recently(), 1)));
+    const { sink, logged } = agentOn();
+    await cloudwatch.waitFor(() => values().length > 0);
+    await sink.flush(soon());
+    assert.deepEqual(readdirSync(folder), []);
+    assert.equal(logged.filter((line) => line.startsWith('warn ')).length, 0, logged.join('\n'));
   });
 
   test('what is too old for CloudWatch is dropped, and counted', async () => {
     const startMs = Date.now() - 14 * 86_400_000;
-    leave('abc-1', headLine(OUTPUT, OWN) + windowLine(1, windowOf(startMs, 42.5)));
-    const { stderr } = await once();
-    assert.match(stderr, /warn windows are lost windows=1 why="too old"/);
-    assert.ok(!values().includes(42.5));
+    leave(released('abc-1'), headLine(OUTPUT, OTHER) + windowLine(1, windowOf(startMs, 42.5)));
+    const { sink, hasSaid } = agentOn();
+    await hasSaid(/^warn windows are lost windows=1 why="too old"/);
+    const { lost } = await sink.flush(soon());
+    assert.equal(lost, 1);
+    assert.deepEqual(values(), []);
     assert.deepEqual(readdirSync(folder), []);
   });
 
   test('other files in the folder are not touched', async () => {
-    leave('abc-1', headLine(OUTPUT, OWN));
-    const names = [
-      'notes.txt',
-      'cma-zzz-1.spool',
-      'cma-left-abc-1.spool',
-      `${released('abc-1')}.bak`,
-    ];
-    for (const name of names) writeFileSync(join(folder, name), 'mine');
-    await once();
+    const names = ['notes.txt', 'cma-1-xyz-1.spool', `${released('abc-1')}.bak`];
+    for (const name of names) leave(name, 'mine');
+    leave(released('abc-1'), headLine(OUTPUT, OTHER) + windowLine(1, windowOf(recently(), 1)));
+    const { sink } = agentOn();
+    await cloudwatch.waitFor(() => values().length > 0);
+    await sink.flush(soon());
     assert.deepEqual(readdirSync(folder).sort(), names.sort());
-  });
-
-  test('a process that is killed leaves its windows, and one that watches takes them over', async () => {
-    cloudwatch.play(() => serviceUnavailable());
-    const pace = ['--period', '1', '--spool', folder, '--log-level', 'debug'];
-    const start = (): Program => {
-      const program = startAgent([...NAMES, ...pace], { environment: environment() });
-      programs.push(program);
-      return program;
-    };
-    const victim = start();
-    const isKept = ({ stderr }: Program): boolean => stderr().includes('windows are on disk');
-    await victim.until('record', isKept);
-    victim.kill('SIGKILL');
-    await victim.ended;
-    const kept = segments().flatMap((text) => parseSegment(text).windows);
-    assert.ok(kept.length > 0);
-    const heir = start();
-    const hasTaken = ({ stderr }: Program): boolean => stderr().includes('are taken over windows=');
-    await heir.until('heir', hasTaken, 60_000);
-    cloudwatch.calm();
-    heir.kill('SIGTERM');
-    assert.equal(await heir.ended, 0);
-    for (const { data } of kept) assert.ok(values().includes(data[0]?.values[0]));
-    assert.deepEqual(readdirSync(folder), []);
-  });
-
-  test('files that somebody removes are written again by who still has their windows', async () => {
-    cloudwatch.play(() => serviceUnavailable());
-    const flags = ['--period', '1', '--spool', folder, '--log-level', 'debug'];
-    const program = startAgent([...NAMES, ...flags], { environment: environment() });
-    programs.push(program);
-    const kept = ({ stderr }: Program): number => stderr().split('windows are on disk').length - 1;
-    await program.until('records', (one) => kept(one) >= 3);
-    for (const name of readdirSync(folder)) rmSync(join(folder, name));
-    const isSaid = ({ stderr }: Program): boolean =>
-      stderr().includes('warn a segment of the spool was removed');
-    await program.until('notice', isSaid);
-    const before = kept(program);
-    await program.until('records again', (one) => kept(one) > before);
-    cloudwatch.calm();
-    program.kill('SIGTERM');
-    assert.equal(await program.ended, 0);
-    const closed = [...program.stderr().matchAll(/a window waits start=(\S+)\.000Z/g)];
-    const stored = new Set(
-      cloudwatch.accepted.flatMap(({ data }) => data.map(({ Timestamp }) => Timestamp)),
-    );
-    assert.deepEqual(
-      closed.map(([, start]) => `${start}Z`).filter((start) => !stored.has(start)),
-      [],
-    );
-    assert.deepEqual(readdirSync(folder), []);
   });
 
   test('what is no file in the place of one is left alone, and keeps nobody', async () => {
     mkdirSync(folder, { recursive: true });
-    const { status } = spawnSync('mkfifo', [join(folder, released('abc-1'))]);
+    const names = [released('abc-1'), released('def-1')];
+    const { status } = spawnSync('mkfifo', [join(folder, names[0] ?? '')]);
     assert.equal(status, 0);
-    mkdirSync(join(folder, released('def-1')));
-    const { code, stderr } = await once('--log-level', 'info');
-    assert.equal(code, 0);
-    const said = /^.*warn a segment of the spool is left alone name=(.*) reason="(.*)"$/gm;
-    const names = [...stderr.matchAll(said)].map(([, name]) => name);
-    assert.deepEqual(names.sort(), [released('abc-1'), released('def-1')]);
+    mkdirSync(join(folder, names[1] ?? ''));
+    const { sink, logged, hasSaid } = agentOn();
+    await hasSaid(/^warn a segment of the spool is left alone/, 2);
+    assert.equal((await sink.flush(soon())).isStuck, false);
+    const said = logged.map((line) => /^warn .* left alone name=(\S+) /.exec(line)?.[1]);
+    assert.deepEqual(said.filter(Boolean).sort(), names.sort());
   });
 
   test('a folder that cannot be is said once, and windows wait in memory', async () => {
     writeFileSync(join(folder, '..', 'file'), '');
     folder = join(folder, '..', 'file', 'spool');
-    const { code, stderr } = await once('--log-level', 'info');
-    assert.equal(code, 0);
-    assert.equal(cloudwatch.accepted.length, 1);
-    const said = stderr.split('\n').filter((line) => line.includes('the spool'));
-    assert.equal(said.length, 1, stderr);
-    assert.match(said[0] ?? '', /warn the spool cannot be written, windows wait in memory alone/);
+    const { sink, logged, hasSaid } = agentOn();
+    sink.accept(windowAt(recently(), [datumOf([1])]));
+    await hasSaid(/ the spool cannot be written, windows wait in memory alone/);
+    const { sent, lost } = await sink.flush(soon());
+    assert.deepEqual([sent, lost], [1, 0]);
+    const said = logged.filter((line) => /^warn .*the spool/.test(line));
+    assert.equal(said.length, 1, logged.join('\n'));
     folder = join(folder, '..', '..', 'spool');
   });
 });
 
-describe('the folder on disk', () => {
-  test('appends without making again what another process took away', async () => {
-    const disk = openDisk(folder);
-    await disk.create('a');
-    await disk.append('a', 'one\n', true);
-    await disk.rename('a', 'b');
-    await assert.rejects(disk.append('a', 'two\n', false), { code: 'ENOENT' });
-    await disk.append('b', 'two\n', false);
-    assert.equal(await disk.read('b'), 'one\ntwo\n');
-    await disk.truncate('b', 4);
-    await disk.append('b', 'three\n', false);
-    assert.equal(await disk.read('b'), 'one\nthree\n');
-    await disk.close();
+describe('orphans', () => {
+  test('are put in order by their names: the youngest comes first, where there is no room for all', async () => {
+    const old = windowOf(recently() - 60 * MINUTE, ...Array(100).fill(1));
+    const young = windowOf(recently(), ...Array(100).fill(2));
+    // By their keys they would come the other way round.
+    leave(released('fff-1', old.startMs), headLine(OUTPUT, OTHER) + windowLine(1, old));
+    leave(released('aaa-1', young.startMs), headLine(OUTPUT, OTHER) + windowLine(1, young));
+    const sent = new Set<string>();
+    let answer = (): void => undefined;
+    const room = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    const post: Post<Form> = async ({ body }) => {
+      await room;
+      for (const [, value = ''] of body(0).matchAll(/\.Value=(\d)/g)) sent.add(value);
+      return { ...NOTHING, kind: 'accepted', code: '' };
+    };
+    const { sink, hasSaid } = agentOn({ bufferBytes: 3000, post });
+    await hasSaid(/^warn windows of another process wait on disk: there is no room for them/);
+    answer();
+    await hasSaid(/^info published /);
+    // Others are looked for when a window closes.
+    sink.accept(windowAt(recently(), [datumOf([3])]));
+    await hasSaid(/^info windows of another process are taken over/, 2);
+    await sink.flush(soon());
+    assert.deepEqual([...sent], ['2', '3', '1']);
+    assert.deepEqual(readdirSync(folder), []);
   });
 
-  test('writes on in a file that it holds open, though another process renamed it', async () => {
-    const [disk, other] = [openDisk(folder), openDisk(folder)];
-    await other.create('a');
-    await disk.hold('a');
-    await other.rename('a', 'b');
-    await disk.append('a', 'told\n', true);
-    assert.equal(await other.read('b'), 'told\n');
-    await disk.drop('a');
-    await assert.rejects(disk.append('a', 'late\n', true), { code: 'ENOENT' });
-    await Promise.all([disk.close(), other.close()]);
+  test('are read as a whole once, when they are taken over', async () => {
+    const whole: string[] = [];
+    const heads: string[] = [];
+    const watch = (disk: Disk): Disk => ({
+      ...disk,
+      read(name, most) {
+        (most === undefined ? whole : heads).push(parseName(name)?.origin ?? name);
+        return disk.read(name, most);
+      },
+    });
+    const keys = ['a-1', 'b-1', 'c-1'];
+    const names = keys.map((key, index) => {
+      const line = windowLine(1, windowOf(recently(), index));
+      return leave(released(key, recently() + index), headLine(OUTPUT, OTHER) + line);
+    });
+    const { sink } = agentOn({ watch });
+    await cloudwatch.waitFor(() => values().length === keys.length);
+    await sink.flush(soon());
+    assert.deepEqual(whole, [...keys].reverse());
+    assert.deepEqual(heads, names.reverse());
   });
 
-  test('tells a folder from one that is made in its place', async () => {
-    const disk = openDisk(folder);
-    assert.equal(await disk.identity(), '');
-    await disk.list();
-    const before = await disk.identity();
-    assert.equal(await disk.identity(), before);
-    rmSync(folder, { recursive: true });
-    await disk.list();
-    assert.notEqual(await disk.identity(), before);
+  test('of another output are left to it, and count for nothing', async () => {
+    const text = headLine('otlp', OTHER) + windowLine(1, windowOf(recently(), 42.5));
+    const names = [leave(released('abc-1'), text), leave(`cma-${recently()}-def-1.spool`, text)];
+    const clock = drivenClock(Date.now());
+    const rig = agentOn({ clock });
+    await rig.hasSaid(/left alone/);
+    // Its owner does not show that it lives.
+    await passUntil(clock, rig, new RegExp(`left alone name=${names[1]}`));
+    for (const name of names) {
+      const line = `info a segment of the spool is left alone name=${name}`;
+      assert.ok(rig.logged.includes(`${line} reason="it is of the output otlp"`), name);
+    }
+    assert.equal(rig.sink.status()['windowsWaiting'], 0);
+    const { sent, spooled, lost, lostAtEnd } = await rig.sink.flush(clock.monoMs() + 2000);
+    assert.deepEqual([sent, spooled, lost, lostAtEnd], [0, 0, 0, 0]);
+    assert.deepEqual(readdirSync(folder).sort(), [...names].sort());
+    assert.deepEqual(segments(), [text, text]);
+    const otlp = agentOn({ output: 'otlp' });
+    await cloudwatch.waitFor(() => values().includes(42.5));
+    await otlp.sink.flush(soon());
+    // The owner of the other one may still live.
+    assert.deepEqual(readdirSync(folder), [names[1]]);
   });
 
-  test('goes on with a file that was there before, behind its last byte', async () => {
-    mkdirSync(folder, { recursive: true });
-    appendFileSync(join(folder, 'a'), 'one\n');
-    const disk = openDisk(folder);
-    await disk.append('a', 'two\n', true);
-    assert.deepEqual(await disk.list(), ['a']);
-    assert.equal((await disk.look('a')).bytes, 8);
-    await disk.touch('a', 1_700_000_000_123);
-    assert.equal(Math.round((await disk.look('a')).modifiedMs), 1_700_000_000_123);
-    await disk.remove('a');
-    await assert.rejects(disk.touch('a', 0), { code: 'ENOENT' });
-    await disk.close();
+  test('of a process that was killed come out whole, whatever units they have', async () => {
+    const data = ['Count', 'Bytes/Second', 'Parsec/Second'].map((unit, index) => ({
+      ...datumOf([index]),
+      // Of a later release, or of another output.
+      unit: unit as Datum['unit'],
+    }));
+    const window: ClosedWindow = windowAt(recently(), data);
+    const victim = agentOn({
+      clock: drivenClock(Date.now()),
+      post: failing,
+      random: () => 0.5,
+    });
+    victim.sink.accept(window);
+    // Its clock stands still from now on: as after SIGKILL, it never says again that it lives.
+    await victim.hasSaid(/ windows are on disk windows=1 /);
+    const [name = ''] = readdirSync(folder);
+    assert.equal(parseName(name)?.startMs, window.startMs);
+    const bodies: string[] = [];
+    const post: Post<Form> = ({ body }) => {
+      bodies.push(body(0));
+      return Promise.resolve({ ...NOTHING, kind: 'accepted', code: '' });
+    };
+    const clock = drivenClock(Date.now());
+    const heir = agentOn({ clock, post });
+    await passUntil(
+      clock,
+      heir,
+      /windows of another process are taken over windows=1 damaged\w+=0/,
+    );
+    await heir.hasSaid(/ published datums=3 /);
+    assert.equal((await heir.sink.flush(clock.monoMs() + 2000)).sent, 1);
+    const units = [...(bodies[0] ?? '').matchAll(/\.Unit=([^&]*)/g)].map(([, unit]) => unit);
+    assert.deepEqual(units, ['Count', 'Bytes%2FSecond', 'Parsec%2FSecond']);
+    assert.deepEqual(readdirSync(folder), []);
   });
+});
 
-  test('makes a file only where there is none', async () => {
-    const disk = openDisk(folder);
-    await disk.create('a');
-    await assert.rejects(disk.create('a'), { code: 'EEXIST' });
-    chmodSync(folder, 0o700);
-    await disk.close();
+test('files that somebody removes are written again by who still has their windows', async () => {
+  const clock = drivenClock(Date.now());
+  let isUp = false;
+  const sent: string[] = [];
+  const rig = agentOn({
+    clock,
+    random: () => 0.5,
+    post: ({ body, ...rest }, timeoutMs, signal) => {
+      if (!isUp) return failing({ body, ...rest }, timeoutMs, signal);
+      sent.push(...[...body(0).matchAll(/\.Value=(\d+)/g)].map(([, value = '']) => value));
+      return Promise.resolve({ ...NOTHING, kind: 'accepted', code: '' });
+    },
   });
+  for (const value of [1, 2, 3]) {
+    rig.sink.accept(windowAt(recently() + value * MINUTE, [datumOf([value])]));
+    await rig.hasSaid(/ windows are on disk /, value);
+  }
+  for (const name of readdirSync(folder)) rmSync(join(folder, name));
+  await passUntil(clock, rig, /^warn a segment of the spool was removed/);
+  await rig.hasSaid(/ windows are on disk windows=3 /);
+  const kept = segments().flatMap((text) => parseSegment(text).windows);
+  assert.deepEqual(
+    kept.map(({ data }) => data[0]?.values[0]),
+    [1, 2, 3],
+  );
+  isUp = true;
+  assert.equal((await rig.sink.flush(clock.monoMs() + 8000)).sent, 3);
+  assert.deepEqual(sent.sort(), ['1', '2', '3']);
+  assert.deepEqual(readdirSync(folder), []);
 });

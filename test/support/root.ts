@@ -23,6 +23,8 @@ export interface Root {
   write(files: Readonly<Record<string, string>>): void;
   /** Lays a fixture's instant over what is there. */
   lay(fixture: string, instant: 't0' | 't1'): void;
+  /** Lays symbolic links, path to target. */
+  link(links: Readonly<Record<string, string>>): void;
   remove(): void;
 }
 
@@ -38,6 +40,7 @@ export function makeRoot(files: Readonly<Record<string, string>> = {}): Root {
       }
     },
     lay: (fixture, instant) => layTree(join(FIXTURES, fixture, instant), path),
+    link: (links) => layLinks(links, path),
     remove: () => rmSync(path, { recursive: true, force: true }),
   };
   root.write(files);

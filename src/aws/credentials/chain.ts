@@ -1,5 +1,5 @@
 import { given } from '../../environment.ts';
-import { NoDataError } from '../../errors.ts';
+import { NoCredentialsError, NoDataError } from '../../errors.ts';
 import type { ProviderContext } from './context.ts';
 import { fromEnvironment, type Identity, type Origin } from './identity.ts';
 
@@ -31,6 +31,7 @@ export async function resolveChain(
 ): Promise<Identity & { readonly origin: Origin }> {
   let cause: unknown;
   for (const [origin, name, find] of PROVIDERS) {
+    context.asks(`the credentials, of ${name}`);
     const identity = await find(context).catch((error: unknown) => {
       if (origin !== 'instance' || !(error instanceof NoDataError)) throw error;
       cause = error;
@@ -41,7 +42,7 @@ export async function resolveChain(
     }
   }
   const why = cause instanceof NoDataError ? cause.message : 'the instance has no role';
-  throw new NoDataError(
+  throw new NoCredentialsError(
     `no credentials: none in the environment, none in the profile ${context.profiles.name}, no web identity, no container role, ${why}`,
     { cause },
   );
@@ -53,8 +54,8 @@ function ownEnvironment({ environment, profileFlag, skew }: ProviderContext): Id
 }
 
 async function profile(context: ProviderContext): Promise<Identity | undefined> {
-  const { isEmpty, isExplicit } = context.profiles;
-  if (isEmpty && !isExplicit) return undefined;
+  const { isEmpty, namedBy } = context.profiles;
+  if (isEmpty && namedBy === undefined) return undefined;
   const { fromProfile } = await import('./profile.ts');
   return fromProfile(context);
 }

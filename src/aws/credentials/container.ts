@@ -5,9 +5,9 @@ import type { HttpAnswer } from '../../net/http.ts';
 import { namingPeer, retry } from '../call.ts';
 import { parseUrl } from '../endpoint.ts';
 import { readToken } from '../files.ts';
-import { redactCode, redactText } from '../redact.ts';
+import { keepSecret, redactCode, redactText } from '../redact.ts';
 import type { ProviderContext } from './context.ts';
-import type { Identity } from './identity.ts';
+import { flawOf, type Identity } from './identity.ts';
 import { readCredentials } from './json.ts';
 
 const RELATIVE = 'AWS_CONTAINER_CREDENTIALS_RELATIVE_URI';
@@ -48,12 +48,16 @@ export function localUrl(text: string, variable: string, allowsHttps = false): U
 }
 
 /** The token is read each time: EKS renews it. @throws ConfigError where it is none for a header */
-function authorization(environment: Environment): { readonly authorization?: string } {
+async function authorization(
+  environment: Environment,
+): Promise<{ readonly authorization?: string }> {
   const file = given(environment, `${TOKEN}_FILE`);
-  const token =
-    file === undefined ? given(environment, TOKEN) : readToken(file).replace(/[\r\n]+$/, '');
+  const read = file === undefined ? undefined : await readToken(file, `${TOKEN}_FILE`);
+  const token = read === undefined ? given(environment, TOKEN) : read.replace(/[\r\n]+$/, '');
   if (token === undefined || token.trim() === '') return {};
-  if (/[^\t -~]/.test(token)) throw new ConfigError(file ?? TOKEN, 'holds no text for a header');
+  if (/[^\t -~]/.test(token))
+    throw new ConfigError(file ?? TOKEN, `holds ${flawOf(token)}, which no token has`);
+  keepSecret(token);
   return { authorization: token };
 }
 
@@ -64,29 +68,28 @@ export async function fromContainer(context: ProviderContext): Promise<Identity 
   if (url === undefined) return undefined;
   const provider = url.hostname === ECS_HOST ? 'the ECS task role' : 'the container’s role';
   return retry(clock, signal, TRIES, PAUSE_MS, async () => {
-    const headers = { accept: 'application/json', ...authorization(environment) };
+    const headers = { accept: 'application/json', ...(await authorization(environment)) };
     const request = { method: 'GET', url, headers, direct: true, ...TIMEOUTS } as const;
-    const answer = await http.send({ ...request, signal }).catch(namingPeer(ENDPOINT));
-    const provided = readCredentials(parseFields(answer.body), [
-      'AccessKeyId',
-      'SecretAccessKey',
-      'Token',
-      'Expiration',
-    ]);
-    if (answer.status !== 200 || provided === undefined)
-      throw refused(answer, headers.authorization);
+    const answer = await http.send({ ...request, signal }).catch(namingPeer('container', ENDPOINT));
+    const provided = readCredentials(
+      parseFields(answer.body),
+      ['AccessKeyId', 'SecretAccessKey', 'Token', 'Expiration'],
+      ENDPOINT,
+    );
+    if (answer.status !== 200 || provided === undefined) throw refused(answer);
     return { ...provided, provider, isManaged: true };
   });
 }
 
-function refused({ status, body }: HttpAnswer, token: string | undefined): AwsError {
+function refused({ status, body }: HttpAnswer): AwsError {
   const fields = parseFields(body);
   const code = redactCode(textOf(fields, 'code') || textOf(fields, 'Code'));
-  const message = redactText(textOf(fields, 'message') || textOf(fields, 'Message'), [token]);
+  const message = redactText(textOf(fields, 'message') || textOf(fields, 'Message'));
   const what = status === 200 ? 'no credentials' : `HTTP ${status}`;
   const said = code === 'Success' ? [] : [code, message];
   const problem = [`${ENDPOINT} answered ${what}`, ...said].filter((text) => text !== '');
   return new AwsError(code || `HTTP ${status}`, problem.join(': '), {
+    peer: 'container',
     again: status === 200 || status === 429 || status >= 500,
   });
 }

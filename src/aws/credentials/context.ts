@@ -18,6 +18,8 @@ export interface ProviderContext extends Transport {
   readonly region: () => Promise<Region>;
   /** When this process began, for names that are to stay the same. */
   readonly startMs: number;
+  /** Notes who is asked now, in words. */
+  readonly asks: (whom: string) => void;
   /** Says once what is wrong but not so wrong as to stop. */
   readonly warn: (reason: string) => void;
   /** Of a call to STS or SSO. */

@@ -1,5 +1,6 @@
 import { type Environment, given } from '../../environment.ts';
 import { ConfigError, shownText } from '../../errors.ts';
+import { keepSecret } from '../redact.ts';
 
 /** What signs a request. Never printed, at any log level. */
 export interface Credentials {
@@ -38,6 +39,14 @@ export interface CredentialSource {
   invalidate(accessKeyId: string): void;
 }
 
+/** What a text holds that neither a key nor a token may; nothing where it holds none. It goes into headers. */
+export function flawOf(text: string): string | undefined {
+  if (/[\r\n]/.test(text)) return 'a line break';
+  if (/\s/.test(text)) return 'a blank';
+  if (/\p{Cc}/u.test(text)) return 'a control character';
+  return /[^!-~]/.test(text) ? 'a character outside ASCII' : undefined;
+}
+
 /** `AKIA…MPLE`: enough to tell keys apart. */
 export function masked(accessKeyId: string): string {
   return `${accessKeyId.slice(0, 4)}…${accessKeyId.length > 8 ? accessKeyId.slice(-4) : ''}`;
@@ -58,6 +67,11 @@ export function fromEnvironment(environment: Environment, nowMs: number): Identi
   if (accessKeyId === undefined || secretAccessKey === undefined) {
     throw new ConfigError(unset, 'is not set, but the other half of the pair is');
   }
+  for (const name of ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN']) {
+    const flaw = flawOf(given(environment, name) ?? '');
+    if (flaw !== undefined) throw new ConfigError(name, `holds ${flaw}, which no key or token has`);
+  }
+  keepSecret(secretAccessKey, sessionToken);
   const expiresMs = expires === undefined ? undefined : parseInstant(expires);
   if (Number.isNaN(expiresMs)) {
     const problem = `got "${shownText(expires ?? '')}", expected an instant such as 2026-01-01T12:00:00Z`;

@@ -1,4 +1,5 @@
-import { AwsError, ConfigError } from '../../errors.ts';
+import { AwsError, ConfigError, NoDataError } from '../../errors.ts';
+import type { Imds } from '../../metadata/imds.ts';
 import { parseFields, textOf } from '../../metadata/json.ts';
 import { retry } from '../call.ts';
 import { redactCode, redactText } from '../redact.ts';
@@ -8,8 +9,8 @@ import { readCredentials } from './json.ts';
 
 const PATH = '/latest/meta-data/iam/security-credentials/';
 const PROFILE = 'AWS_EC2_INSTANCE_PROFILE_NAME';
-/** @see https://docs.aws.amazon.com/IAM/latest/APIReference/API_Role.html */
-const ROLE = /^[\w+=,.@-]{1,128}$/;
+/** Taken as it is: kube2iam and kiam list an ARN. A page, or the credentials themselves, are none. */
+const ROLE = /^[^\s<>{}"\p{Cc}]+$/u;
 const [TRIES, PAUSE_MS] = [3, 100];
 
 /**
@@ -23,28 +24,42 @@ export async function fromInstance(context: ProviderContext): Promise<Identity |
   if (environment[PROFILE]?.trim() === '') throw new ConfigError(PROFILE, 'is set but blank');
   const given = profiles.setting(PROFILE, 'ec2_instance_profile_name');
   return retry(clock, signal, TRIES, PAUSE_MS, async () => {
-    const role = given ?? (await imds.get(PATH, signal))?.split('\n')[0]?.trim();
+    const role = given ?? (await firstRole(imds, signal));
     if (!role) return undefined;
-    if (!ROLE.test(role)) {
-      throw new AwsError('NoRole', 'instance metadata answered something else than a role’s name', {
-        again: true,
-      });
-    }
-    const body = await imds.get(PATH + encodeURIComponent(role), signal);
+    const body = await imds.get(PATH + role, signal);
     const fields = parseFields(body ?? '');
     const code = redactCode(textOf(fields, 'Code'));
     if (code !== '' && code !== 'Success') {
       const message = redactText(textOf(fields, 'Message'));
-      throw new AwsError(code, `the instance role ${role}: ${code}${message && `: ${message}`}`);
+      const problem = `the instance role ${role}: ${code}${message && `: ${message}`}`;
+      throw new AwsError(code, problem, { peer: 'imds' });
     }
     const names = ['AccessKeyId', 'SecretAccessKey', 'Token', 'Expiration'] as const;
-    const provided = readCredentials(fields, names);
+    const provided = readCredentials(fields, names, 'instance metadata');
     if (provided !== undefined) {
       return { ...provided, provider: `the instance role ${role}`, isManaged: true };
     }
     const what = body === undefined ? 'nothing' : 'no credentials';
     throw new AwsError('NoCredentials', `instance metadata has ${what} for the role ${role}`, {
+      peer: 'imds',
       again: true,
     });
   });
+}
+
+/**
+ * The first line that is not blank.
+ *
+ * @throws NoDataError also where it answers wrongly: it was only tried, and may be something else
+ */
+async function firstRole(imds: Imds, signal: AbortSignal): Promise<string | undefined> {
+  try {
+    const list = await imds.get(PATH, signal);
+    const role = list?.split('\n').find((line) => line.trim() !== '');
+    if (role === undefined || ROLE.test(role.trim())) return role?.trim();
+    throw new NoDataError('instance metadata answered something else than a role’s name');
+  } catch (error) {
+    if (error instanceof AwsError) throw new NoDataError(error.message, { cause: error });
+    throw error;
+  }
 }

@@ -1,7 +1,8 @@
 import { ConfigError } from '../../errors.ts';
 import type { Section } from '../ini.ts';
 import type { Profiles } from '../profiles.ts';
-import type { Credentials } from './identity.ts';
+import { keepSecret } from '../redact.ts';
+import { type Credentials, flawOf } from './identity.ts';
 
 /** Where the first credentials of a profile come from. */
 export type Base =
@@ -42,7 +43,7 @@ const SOURCES: readonly string[] = ['Environment', 'Ec2InstanceMetadata', 'EcsCo
  * @throws ConfigError where it says too little, too much, or the like in a circle
  */
 export function planOf(profiles: Profiles): Plan | undefined {
-  if (profiles.isEmpty && !profiles.isExplicit) return undefined;
+  if (profiles.isEmpty && profiles.namedBy === undefined) return undefined;
   return resolve(profiles, profiles.name, []);
 }
 
@@ -51,13 +52,15 @@ function resolve(profiles: Profiles, name: string, visited: readonly string[]): 
   const isFirst = visited.length === 0;
   const fail = (problem: string): ConfigError => new ConfigError(`profile ${name}`, problem);
   if (section === undefined) {
-    if (isFirst && !profiles.isExplicit) return undefined;
-    throw fail(
-      isFirst ? 'there is none of that name' : `is not there, but ${visited.at(-1)} needs it`,
-    );
+    const { namedBy, files } = profiles;
+    if (!isFirst) throw fail(`is not there, but ${visited.at(-1)} needs it`);
+    if (namedBy === undefined) return undefined;
+    const problem = `names the profile ${name}, which is neither in ${files.join(' nor in ')}`;
+    throw new ConfigError(namedBy, problem);
   }
   const of = (key: string): string | undefined => section.get(key) || undefined;
   const keys = staticKeys(of, fail);
+  checkKeys(profiles, name, of);
   if (visited.includes(name)) throw fail(`its source_profile leads back to itself`);
   if (!isFirst && keys !== undefined) return { base: keys, roles: [] };
   if (of('role_arn') === undefined || of('web_identity_token_file') !== undefined) {
@@ -108,6 +111,17 @@ function staticKeys(of: Of, fail: Fail): Base | undefined {
   if (secretAccessKey === undefined) throw fail('aws_secret_access_key is missing beside the key');
   const token = sessionToken === undefined ? undefined : { sessionToken };
   return { kind: 'keys', credentials: { accessKeyId, secretAccessKey, ...token } };
+}
+
+/** @throws ConfigError where one of a profile's keys holds what no key has */
+function checkKeys(profiles: Profiles, name: string, of: Of): void {
+  for (const key of ['aws_access_key_id', 'aws_secret_access_key', 'aws_session_token']) {
+    keepSecret(key === 'aws_access_key_id' ? undefined : of(key));
+    const flaw = flawOf(of(key) ?? '');
+    if (flaw === undefined) continue;
+    const what = `${key} of the profile ${name} in ${profiles.fileOf(name, key)}`;
+    throw new ConfigError(what, `holds ${flaw}, which no key or token has`);
+  }
 }
 
 function roleOf(of: Of): Role {

@@ -2,16 +2,14 @@ import type { ChildProcess } from 'node:child_process';
 import process from 'node:process';
 import type { Readable } from 'node:stream';
 import { AwsError, codeOf } from '../../errors.ts';
-import { parseFields } from '../../metadata/json.ts';
-import { redactText } from '../redact.ts';
+import { parseFields, textOf } from '../../metadata/json.ts';
+import { keepSecret, redactText } from '../redact.ts';
 import type { ProviderContext } from './context.ts';
 import type { Provided } from './identity.ts';
 import { readCredentials } from './json.ts';
 
 const TIMEOUT_MS = 60_000;
 const MAX_BYTES = 64 * 1024;
-/** A line with one of these words may have the thing itself beside it. */
-const DELICATE = /pass|secret|token|key|credential/i;
 
 /**
  * Credentials that a credential_process writes. A shell takes the command, as with most SDKs; neither
@@ -32,8 +30,10 @@ export async function fromProcess(
     });
     const output = { stdout: '', stderr: '' };
     const fail = (how: string): void => {
+      keepSecret(...wordsOf(output.stdout));
       const words = lastWords(output.stderr);
-      reject(new AwsError('CredentialProcess', `credential_process ${how}${words}`));
+      const problem = `credential_process ${how}${words}`;
+      reject(new AwsError('CredentialProcess', problem, { peer: 'process' }));
     };
     const stop = (): void => {
       killIt();
@@ -66,13 +66,18 @@ export async function fromProcess(
   });
   const fields = parseFields(text);
   const names = ['AccessKeyId', 'SecretAccessKey', 'SessionToken?', 'Expiration'] as const;
-  const provided = fields?.['Version'] === 1 ? readCredentials(fields, names) : undefined;
+  const provided =
+    fields?.['Version'] === 1 ? readCredentials(fields, names, 'credential_process') : undefined;
   if (provided === undefined) {
     const expected = 'JSON with Version 1, AccessKeyId and SecretAccessKey';
-    throw new AwsError('CredentialProcess', `credential_process: expected ${expected}`);
+    throw new AwsError('CredentialProcess', `credential_process: expected ${expected}`, {
+      peer: 'process',
+    });
   }
   if ((provided.expiresMs ?? Number.POSITIVE_INFINITY) > skew.nowMs()) return provided;
-  throw new AwsError('CredentialProcess', 'credential_process gave credentials that have expired');
+  throw new AwsError('CredentialProcess', 'credential_process gave credentials that have expired', {
+    peer: 'process',
+  });
 }
 
 function killGroup(child: ChildProcess): void {
@@ -85,9 +90,16 @@ function killGroup(child: ChildProcess): void {
   }
 }
 
-/** The last line of stderr, where it holds nothing delicate. */
+/** All that was written where credentials are, but for the names of its members. */
+function wordsOf(stdout: string): string[] {
+  const fields = parseFields(stdout);
+  return fields === undefined
+    ? stdout.split(/[\s"',:{}]+/)
+    : Object.keys(fields).map((name) => textOf(fields, name));
+}
+
+/** The last line of stderr. */
 function lastWords(stderr: string): string {
-  const line = stderr.trim().split('\n').at(-1) ?? '';
-  const words = DELICATE.test(line) ? '' : redactText(line);
+  const words = redactText(stderr.trim().split('\n').at(-1) ?? '');
   return words === '' ? '' : `: ${words}`;
 }

@@ -46,7 +46,7 @@ async function fromBase(base: Base, context: ProviderContext): Promise<Identity>
     }
     case 'login': {
       const { fromLogin } = await import('./sso.ts');
-      return as(fromLogin(context, base.session), { provider: `${provider} by aws login` });
+      return as(await fromLogin(context, base.session), { provider: `${provider} by aws login` });
     }
     case 'process': {
       const { fromProcess } = await import('./process.ts');

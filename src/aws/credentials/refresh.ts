@@ -11,6 +11,8 @@ export interface RefreshOptions {
   readonly random: () => number;
   /** Walks along the providers. */
   readonly load: (signal: AbortSignal) => Promise<Identity>;
+  /** What is being asked, for whoever cannot wait for it. */
+  readonly asking?: () => string;
   /** Old credentials are used, since new ones cannot be had for a reason; then that they can again. */
   readonly onFallBack?: (error: unknown) => void;
   readonly onRecovery?: () => void;
@@ -118,7 +120,7 @@ export function createRefresh(options: RefreshOptions): CredentialSource {
       }
       running ??= refresh();
       try {
-        return await abortable(running, signal, isMust ? undefined : old);
+        return await abortable(running, signal, isMust ? undefined : old, options.asking);
       } catch (error) {
         throw signal.aborted ? (failed ?? error) : error;
       }

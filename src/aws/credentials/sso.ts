@@ -6,6 +6,7 @@ import { errorCode } from '../answer.ts';
 import { namingPeer, retry } from '../call.ts';
 import { configuredEndpoint, isRegion } from '../endpoint.ts';
 import { readText } from '../files.ts';
+import { keepSecret, redactText } from '../redact.ts';
 import type { ProviderContext } from './context.ts';
 import { type Provided, parseInstant } from './identity.ts';
 import { readCredentials } from './json.ts';
@@ -26,8 +27,9 @@ export async function fromSso(
   const login = `run: aws sso login --profile ${profiles.name}`;
   if (!isRegion(sso.region)) throw new ConfigError('sso_region', 'expected a region');
   const file = profiles.path('sso', 'cache', `${digest('sha1', sso.tokenOf)}.json`);
-  const token = cached(file, login);
+  const token = await cached(file, login);
   const accessToken = textOf(token, 'accessToken');
+  keepSecret(accessToken);
   const expiresMs = parseInstant(textOf(token, 'expiresAt'));
   if (!accessToken || !(expiresMs > skew.nowMs())) {
     throw loggedOut(`${file}: the SSO session has expired; ${login}`);
@@ -41,13 +43,20 @@ export async function fromSso(
   const headers = { 'x-amz-sso_bearer_token': accessToken };
   return retry(clock, signal, tries, PAUSE_MS, async () => {
     const request = { method: 'GET', url, headers, timeoutMs: TIMEOUT_MS, signal } as const;
-    const answer = await http.send(request).catch(namingPeer(`SSO at ${url.origin}`));
+    const answer = await http.send(request).catch(namingPeer('sso', `SSO at ${url.origin}`));
     const { status } = answer;
     const names = ['accessKeyId', 'secretAccessKey', 'sessionToken', 'expiration'] as const;
-    const provided = readCredentials(within(parseFields(answer.body), 'roleCredentials'), names);
+    const provided = readCredentials(
+      within(parseFields(answer.body), 'roleCredentials'),
+      names,
+      'SSO',
+    );
     if (status === 200 && provided !== undefined) return provided;
     const code = errorCode(answer) || `HTTP ${status}`;
-    throw new AwsError(code, `SSO answered ${code}${status === 401 ? `; ${login}` : ''}`, {
+    const said = redactText(textOf(parseFields(answer.body), 'message'));
+    const problem = [`SSO answered ${code}`, said].filter((text) => text !== '').join(': ');
+    throw new AwsError(code, `${problem}${status === 401 ? `; ${login}` : ''}`, {
+      peer: 'sso',
       again: status === 200 || status === 429 || status >= 500,
       final: status === 401,
     });
@@ -55,27 +64,27 @@ export async function fromSso(
 }
 
 /** Credentials that `aws login` left, as long as they are good. */
-export function fromLogin(
+export async function fromLogin(
   { profiles, environment, skew }: ProviderContext,
   session: string,
-): Provided {
+): Promise<Provided> {
   const login = `run: aws login --profile ${profiles.name}`;
   const name = `${digest('sha256', session)}.json`;
   const folder = given(environment, 'AWS_LOGIN_CACHE_DIRECTORY');
   const file = folder === undefined ? profiles.path('login', 'cache', name) : `${folder}/${name}`;
   const names = ['accessKeyId', 'secretAccessKey', 'sessionToken', 'expiresAt'] as const;
-  const provided = readCredentials(within(cached(file, login), 'accessToken'), names);
+  const provided = readCredentials(within(await cached(file, login), 'accessToken'), names, file);
   if (provided !== undefined && (provided.expiresMs ?? 0) > skew.nowMs()) return provided;
   throw loggedOut(`${file}: the login has expired; ${login}`);
 }
 
 /** Nothing but a person's work mends it. */
 function loggedOut(problem: string): AwsError {
-  return new AwsError('LoggedOut', problem, { final: true });
+  return new AwsError('LoggedOut', problem, { final: true, peer: 'sso' });
 }
 
-function cached(file: string, login: string): Fields {
-  const text = readText(file);
+async function cached(file: string, login: string): Promise<Fields> {
+  const text = await readText(file);
   if (text === undefined) throw loggedOut(`${file}: no login is kept there; ${login}`);
   const fields = parseFields(text);
   if (fields !== undefined) return fields;

@@ -4,7 +4,7 @@ import { call, namingPeer, retry } from '../call.ts';
 import { configuredEndpoint } from '../endpoint.ts';
 import { escaped } from '../escape.ts';
 import { readToken } from '../files.ts';
-import { redactText } from '../redact.ts';
+import { keepSecret, redactText } from '../redact.ts';
 import type { Region } from '../region.ts';
 import type { ProviderContext } from './context.ts';
 import { type Credentials, type Provided, parseInstant } from './identity.ts';
@@ -48,7 +48,8 @@ export async function assumeByToken(
   tokenFile: string,
 ): Promise<Provided> {
   const once = async (): Promise<Provided> => {
-    const token = readToken(tokenFile).trim();
+    const token = (await readToken(tokenFile, tokenFile)).trim();
+    keepSecret(token);
     if (token === '') throw new AwsError('TokenFile', `${tokenFile}: is empty`);
     const form = {
       ...roleForm('AssumeRoleWithWebIdentity', role, context),
@@ -120,21 +121,18 @@ async function ask<T>(
   const rest = { headers: HEADERS, timeoutMs: TIMEOUT_MS, credentials, signal };
   return retry(clock, signal, tries, PAUSE_MS, async () => {
     const one = { service: 'sts', region, url, body, ...rest };
-    const answer = await call(context, one).catch(namingPeer(`STS at ${url.origin}`));
+    const answer = await call(context, one).catch(namingPeer('sts', `STS at ${url.origin}`));
     const found = answer.status === 200 ? read(answer.body) : undefined;
     if (found !== undefined) return found;
     if (answer.status === 200) {
       const what = `STS answered ${form['Action']}, but with something else`;
-      throw new AwsError('UnexpectedAnswer', what, { again: true });
+      throw new AwsError('UnexpectedAnswer', what, { again: true, peer: 'sts' });
     }
     const code = errorCode(answer) || `HTTP ${answer.status}`;
-    const message = redactText(element(answer.body, 'Message'), [
-      credentials?.secretAccessKey,
-      credentials?.sessionToken,
-      form['WebIdentityToken'],
-    ]);
+    const message = redactText(element(answer.body, 'Message'));
     const problem = `STS refused ${form['Action']}: ${code}${message && `: ${message}`}`;
     throw new AwsError(code, problem, {
+      peer: 'sts',
       again: answer.status >= 500 || answer.status === 429 || AGAIN.test(code),
       final: FINAL.test(code),
     });
@@ -146,6 +144,7 @@ function credentialsOf(xml: string): Provided | undefined {
   const secretAccessKey = element(xml, 'SecretAccessKey');
   const sessionToken = element(xml, 'SessionToken');
   const expiresMs = parseInstant(element(xml, 'Expiration'));
+  keepSecret(secretAccessKey, sessionToken);
   if (accessKeyId && secretAccessKey && sessionToken && expiresMs) {
     return { accessKeyId, secretAccessKey, sessionToken, expiresMs };
   }

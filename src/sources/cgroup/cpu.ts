@@ -1,7 +1,7 @@
 // Over 200 lines: what a container may use, and what it uses, are held against one another here.
 import { NoDataError } from '../../errors.ts';
 import { countCpus } from '../../kernel/cpus.ts';
-import { coresFit, utilization } from '../../metrics/cpu.ts';
+import { coresFit, limitFits, utilization } from '../../metrics/cpu.ts';
 import { type Figures, type Meter, PLACES } from '../../metrics/figures.ts';
 import { coresText, knownLimit, RESCAN_MS, saidCores, taskLimit, tightest } from '../limits.ts';
 import type { Machine } from '../machine.ts';
@@ -12,6 +12,7 @@ import { type CpuLevel, cpuLevels } from './levels.ts';
 import type { ContainerOptions, ContainerPart, Limited } from './options.ts';
 
 const NANOSECONDS_A_USEC = 1000;
+const { cpu: CPU, cpuCores: CORES } = PLACES;
 
 /** @throws NoDataError where no folder counts the container's CPU time */
 export function openContainerCpu(
@@ -32,6 +33,8 @@ export function openContainerCpu(
       throttling: options.wanted.has('cpuThrottled') ? new ThrottlingMeter(limits) : undefined,
     },
     describe: () => {
+      const unread = failureOf(() => own.readUsageNs());
+      if (unread !== undefined) return `cpu=none (${unread})`;
       limits.rescan(0);
       return `${coresText(tightest(...limits.loads))} cpu.dir=${shown(own.folder)}`;
     },
@@ -98,6 +101,9 @@ class CpuLimits {
     this.quotas = [own, ...this.#parents].filter((level) => Number.isFinite(level.readLimit()));
     this.loads =
       cpuBase === 'host' ? [{ level: own, ...online }] : [{ level: own, ...cores }, ...above];
+    // A level that is not read now has no baseline when it is read again.
+    const isRead = (level: CpuLevel): boolean => this.loads.some((load) => load.level === level);
+    for (const level of this.#parents) if (!isRead(level)) level.usageNs = Number.NaN;
   }
 
   /** The CPUs of the nearest level that has a list; a list of a parent's holds below it, too. */
@@ -134,58 +140,62 @@ class ContainerCpuMeter implements Meter {
     limits.refresh(nowMs);
     const spanMs = nowMs - this.#atMs;
     this.#atMs = nowMs;
-    this.#advance(spanMs);
+    const { loads } = limits;
+    this.#advance(loads, spanMs);
     const used = limits.own.cores;
     if (Number.isNaN(used)) return;
     let fullest = Number.NaN;
-    for (const load of limits.loads) {
+    for (let depth = 0; depth < loads.length; depth += 1) {
+      const load = loads[depth];
+      if (load === undefined || Number.isNaN(load.level.cores)) continue;
       const { cores } = load.level;
-      this.#checkPossible(cores, spanMs, load.level);
-      if (Number.isNaN(cores) || !Number.isFinite(load.value)) continue;
-      const share = utilization(cores, this.#limitOf(load, cores, nowMs), spanMs);
-      if (!(fullest >= share)) fullest = share;
+      const share = cores <= load.value ? cores / load.value : this.#above(load, spanMs, nowMs);
+      if (load.value !== Number.POSITIVE_INFINITY && !(fullest >= share)) fullest = share;
     }
-    figures[PLACES.cpuCores] = used;
+    figures[CORES] = used;
     if (Number.isNaN(fullest)) {
       throw new NoDataError('no CPU limit is seen, and nothing says how many CPUs are online');
     }
-    figures[PLACES.cpu] = fullest;
+    figures[CPU] = 100 * fullest;
   }
 
   /** Reads all levels. Where one fails, none has a baseline: their spans would differ. */
-  #advance(spanMs: number): void {
-    const { loads, own } = this.#limits;
-    const lessNs = this.#selfGrown();
+  #advance(loads: CpuLimits['loads'], spanMs: number): void {
+    const lessNs = this.#options.excludeSelf ? this.#selfGrown() : 0;
     try {
-      for (const { level } of loads) level.advance(spanMs, lessNs);
+      for (let depth = 0; depth < loads.length; depth += 1) {
+        loads[depth]?.level.advance(spanMs, lessNs);
+      }
     } catch (error) {
       for (const { level } of loads) level.usageNs = Number.NaN;
       throw error;
     }
+    const { own } = this.#limits;
     if (own.usageNs === 0 && this.#options.isOwn) {
       throw new NoDataError(`${shown(own.path)} stands at 0, though this process runs there`);
     }
   }
 
-  /** A limit may have been raised since it was read. */
-  #limitOf(load: Limited<CpuLevel>, cores: number, nowMs: number): number {
-    if (cores <= load.value) return load.value;
-    this.#limits.rescan(nowMs);
-    const again = this.#limits.loads.find(({ level }) => level === load.level);
-    return again?.value ?? load.value;
-  }
-
-  #checkPossible(cores: number, spanMs: number, level: CpuLevel): void {
+  /**
+   * The share of a level that used more than its limit: the limit may have been raised since it was
+   * read. @throws NoDataError where it is more than can be
+   */
+  #above({ level, value }: Limited<CpuLevel>, spanMs: number, nowMs: number): number {
+    const { cores } = level;
     const { online } = this.#limits;
-    if (coresFit(cores, spanMs, online)) return;
-    throw new NoDataError(
-      `${shown(level.path)} grew by ${Math.round(cores * 100) / 100} cores on ${online} CPUs, which cannot be`,
-    );
+    if (!coresFit(cores, spanMs, online)) {
+      throw new NoDataError(
+        `${shown(level.path)} grew by ${Math.round(cores * 100) / 100} cores on ${online} CPUs, which cannot be`,
+      );
+    }
+    if (limitFits(cores, value, spanMs)) return 1;
+    this.#limits.rescan(nowMs);
+    const again = this.#limits.loads.find((load) => load.level === level);
+    return utilization(cores, again?.value ?? value, spanMs) / 100;
   }
 
   /** The agent's own CPU time since the last reading, where it is to be left out. */
   #selfGrown(): number {
-    if (!this.#options.excludeSelf) return 0;
     const before = this.#selfNs;
     this.#selfNs = this.#options.selfUsage().cpuUsec * NANOSECONDS_A_USEC;
     return this.#selfNs - before;

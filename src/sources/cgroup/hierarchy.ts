@@ -70,9 +70,10 @@ const FILES: Readonly<Record<1 | 2, Readonly<Record<Controller, readonly string[
 };
 
 /** Finds the folders of each controller. It takes any text, and does not throw. */
-export function resolveCgroups(texts: CgroupTexts): Cgroups {
-  const paths = parseMemberships(texts.memberships);
-  const mounts = parseMounts(texts.mounts).filter(({ type }) => type.startsWith('cgroup'));
+export function resolveCgroups(given: CgroupTexts): Cgroups {
+  const paths = parseMemberships(given.memberships);
+  const mounts = parseMounts(given.mounts).filter(({ type }) => type.startsWith('cgroup'));
+  const texts = withoutPoint(given, mounts);
   const resolve = (controller: Controller): Resolved => {
     const legacy = mounts.filter(
       ({ type, options }) => type === 'cgroup' && options.includes(controller),
@@ -104,6 +105,17 @@ export function resolveCgroups(texts: CgroupTexts): Cgroups {
     ),
     paths: [...new Set(paths.values())],
   };
+}
+
+/** Who names a folder (`/sys/fs/cgroup/a`) means the group that it is of. */
+function withoutPoint(texts: CgroupTexts, mounts: readonly Mount[]): CgroupTexts {
+  const { forcedPath = '' } = texts;
+  let longest = 0;
+  for (const { point } of mounts) {
+    const isBelow = point !== '/' && `${forcedPath}/`.startsWith(`${point}/`);
+    if (isBelow && point.length > longest) longest = point.length;
+  }
+  return longest === 0 ? texts : { ...texts, forcedPath: forcedPath.slice(longest) || '/' };
 }
 
 export function isPath(resolved: Resolved): resolved is ControllerPath {

@@ -1,13 +1,14 @@
-import { NoDataError } from '../../errors.ts';
-import { grownBy, keyedNumber } from '../../kernel/bytes.ts';
+import { NoDataError, ParseError } from '../../errors.ts';
+import { afterKey, grownBy, keyedNumber, lowDigitsAt, numberAt } from '../../kernel/bytes.ts';
 import { parseByteLimit, parseCfsQuota, parseCpuMax } from '../../kernel/limits.ts';
-import { readKeyed, readLowDigits, readNumber } from '../files.ts';
+import { NUMBER_BYTES, readKeyed, readNumber } from '../files.ts';
 import { optional } from '../meters.ts';
 import type { MemoryMode } from '../options.ts';
 import type { RootFile, RootFs } from '../rootfs.ts';
 import type { ControllerPath } from './hierarchy.ts';
 
 const CPU_STAT_BYTES = 512;
+const USAGE = 'usage_usec ';
 /** About 2 kB on version 2 of recent kernels. */
 const MEMORY_STAT_BYTES = 8192;
 const NANOSECONDS_A_USEC = 1000;
@@ -45,7 +46,8 @@ export class CpuLevel {
 
   /** Cores that the quota allows here; Infinity for none. */
   readLimit(): number {
-    const text = (name: string): string => this.#fs.text(`${this.folder}/${name}`);
+    const text = (name: string): string =>
+      optional(() => this.#fs.file(`${this.folder}/${name}`).text(), '');
     return this.#version === 2
       ? parseCpuMax(text('cpu.max'))
       : parseCfsQuota(text('cpu.cfs_quota_us'), text('cpu.cfs_period_us'));
@@ -57,9 +59,12 @@ export class CpuLevel {
    * @throws NoDataError, ParseError
    */
   readUsageNs(): number {
-    if (this.#version === 1) return readLowDigits(this.#fs, this.#usage);
-    const usec = readKeyed(this.#fs, this.#stat, CPU_STAT_BYTES, 'usage_usec ');
-    return (usec * NANOSECONDS_A_USEC) % COUNTER_SPAN;
+    const isLegacy = this.#version === 1;
+    const end = this.#usage.head(isLegacy ? NUMBER_BYTES : CPU_STAT_BYTES);
+    const { buffer } = this.#fs;
+    const usage = isLegacy ? lowDigitsAt(buffer, end, 0) : keyedNumber(buffer, end, USAGE);
+    if (Number.isNaN(usage)) throw new ParseError(this.path, 'no number of CPU time');
+    return isLegacy ? usage : (usage * NANOSECONDS_A_USEC) % COUNTER_SPAN;
   }
 
   /**
@@ -74,8 +79,11 @@ export class CpuLevel {
     this.cores = Number.NaN;
     this.usageNs = Number.NaN;
     this.usageNs = this.readUsageNs();
-    const grownNs = grownBy(before, this.usageNs) - lessNs;
-    if (spanMs > 0 && grownNs >= 0) this.cores = grownNs / (spanMs * NANOSECONDS_A_MS);
+    const grownNs = grownBy(before, this.usageNs);
+    // The agent's own time is read at another instant, so it may be more than that of its group.
+    if (spanMs > 0 && grownNs >= 0) {
+      this.cores = Math.max(0, grownNs - lessNs) / (spanMs * NANOSECONDS_A_MS);
+    }
   }
 
   /** Periods of the quota since the folder was made. @throws NoDataError, ParseError */
@@ -139,6 +147,7 @@ export class MemoryLevel {
   readonly #current: RootFile;
   readonly #stat: RootFile;
   readonly #kernel: RootFile;
+  #inactiveAt = 0;
   /** memory.stat is not there (gVisor): then the page cache is in what is used. */
   lacksStat: boolean = false;
 
@@ -155,7 +164,8 @@ export class MemoryLevel {
 
   /** Bytes; Infinity for none, and for version 1's way of saying so it is at least the machine's. */
   readLimit(): number {
-    const own = parseByteLimit(this.#fs.text(`${this.folder}/${this.#words.limit}`));
+    const file = this.#fs.file(`${this.folder}/${this.#words.limit}`);
+    const own = parseByteLimit(optional(() => file.text(), ''));
     if (this.#version === 2) return own;
     // What the parents allow, though their folders may be hidden from here.
     const end = this.#readStat();
@@ -175,9 +185,8 @@ export class MemoryLevel {
       this.lacksStat = true;
       return bytes;
     }
-    const words = this.#words;
     const less =
-      this.#mode === 'workingset' ? this.#first(end, words.inactive) : this.#sum(end, words.cached);
+      this.#mode === 'workingset' ? this.#inactive(end) : this.#sum(end, this.#words.cached);
     return bytes > less ? bytes - less : 0;
   }
 
@@ -203,6 +212,17 @@ export class MemoryLevel {
     const end = optional(() => this.#stat.head(MEMORY_STAT_BYTES), 0);
     this.lacksStat = end === 0;
     return end;
+  }
+
+  /** Most often its line is where it was. */
+  #inactive(end: number): number {
+    const { buffer } = this.#fs;
+    const [key = ''] = this.#words.inactive;
+    const at = afterKey(buffer, end, key, this.#inactiveAt);
+    if (at < 0) return this.#first(end, this.#words.inactive);
+    this.#inactiveAt = at - key.length;
+    const value = numberAt(buffer, end, at);
+    return Number.isNaN(value) ? 0 : value;
   }
 
   #first(end: number, keys: readonly string[]): number {

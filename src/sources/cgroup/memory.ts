@@ -12,7 +12,7 @@ import type { ContainerOptions, ContainerPart, Limited } from './options.ts';
 import { containerSwapMeter } from './swap.ts';
 
 /** More than this above a limit is not explained by the instants of reading. */
-const SLACK = 1.02;
+const SLACK = 1.05;
 
 /** @throws NoDataError where no folder counts the container's memory */
 export function openContainerMemory(
@@ -35,6 +35,8 @@ export function openContainerMemory(
       swap: wanted.has('swap') ? containerSwapMeter(fs, place) : undefined,
     },
     describe: () => {
+      const unread = failureOf(() => own.readUsed());
+      if (unread !== undefined) return `memory=none (${unread})`;
       limits.rescan(0);
       const mode = own.lacksStat ? `${memoryMode} (page cache included)` : memoryMode;
       return `${bytesText(tightest(...limits.loads))} mem.mode=${mode} mem.dir=${shown(own.folder)}`;

@@ -14,7 +14,10 @@ export type Path = '' | '/task' | '/task/stats';
 export interface TaskServer {
   /** The value of ECS_CONTAINER_METADATA_URI_V4. */
   readonly uri: string;
-  /** What each path answers from now on: a document, or a {@link Bare} answer. */
+  /**
+   * What each path answers from now on: a document, a {@link Bare} answer, {@link SILENCE}, or a
+   * function that makes one of these for each request.
+   */
   readonly answers: Map<string, unknown>;
   /** The paths that were asked for, in order. */
   readonly asked: readonly string[];
@@ -22,6 +25,9 @@ export interface TaskServer {
   untilAsked(path: Path, times: number): Promise<void>;
   close(): Promise<void>;
 }
+
+/** No answer at all: the connection stays open. */
+export const SILENCE: unique symbol = Symbol('no answer');
 
 const BASE = '/v4/9f1c02d3e4b5a6978695a4b3c2d1e0f1-2862013447';
 const DEADLINE_MS = 10_000;
@@ -37,7 +43,12 @@ export async function startTaskServer(
     const { url = '', method } = request;
     const path = url.startsWith(BASE) ? url.slice(BASE.length) : url;
     asked.push(path);
-    const answer = now.get(path);
+    const told = now.get(path);
+    const answer: unknown = typeof told === 'function' ? told() : told;
+    if (answer === SILENCE) {
+      waiting.changed();
+      return;
+    }
     const isKnown = method === 'GET' && url.startsWith(BASE) && answer !== undefined;
     const { status, body } = isKnown ? rendered(answer) : { status: 404, body: 'not found' };
     response.writeHead(status, { 'content-type': 'application/json' }).end(body);
@@ -78,6 +89,8 @@ export interface ContainerShape {
   readonly id: string;
   readonly name?: string;
   readonly type?: string;
+  /** KnownStatus; RUNNING where it is left out. */
+  readonly status?: string;
   /** MiB; 0 for none. */
   readonly memory?: number;
 }
@@ -116,9 +129,10 @@ export function taskDocument({ launchType, containers, limits, storage }: TaskSh
 }
 
 /** A container, as `/task` lists it and as the endpoint's root describes the asking one. */
-export function containerDocument({ id, name = id, type = 'NORMAL', memory }: ContainerShape): {
+export function containerDocument(shape: ContainerShape): {
   readonly [name: string]: unknown;
 } {
+  const { id, name = id, type = 'NORMAL', status = 'RUNNING', memory } = shape;
   return {
     DockerId: id,
     Name: name,
@@ -126,7 +140,7 @@ export function containerDocument({ id, name = id, type = 'NORMAL', memory }: Co
     Image: '111122223333.dkr.ecr.us-west-2.amazonaws.com/app:latest',
     Labels: { 'com.amazonaws.ecs.container-name': name },
     DesiredStatus: 'RUNNING',
-    KnownStatus: 'RUNNING',
+    KnownStatus: status,
     Limits: { CPU: 2, ...(memory === undefined ? undefined : { Memory: memory }) },
     CreatedAt: '2020-10-02T00:15:07.620912337Z',
     StartedAt: '2020-10-02T00:15:08.062559351Z',
@@ -172,6 +186,8 @@ export function statsV1(shape: StatsShape): unknown {
         rss: usage - cache,
         hierarchical_memory_limit: Number(NO_LIMIT.v1),
         total_cache: cache,
+        total_rss: usage - cache,
+        total_shmem: 0,
         total_inactive_file: inactiveFile,
       },
     },

@@ -15,14 +15,13 @@ import { Sender } from '../../../src/delivery/sender.ts';
 import type { Adopt, PendingWindows } from '../../../src/delivery/store.ts';
 import { createLog } from '../../../src/log.ts';
 import { defaultMetrics } from '../../../src/metrics/catalog.ts';
+import { Window } from '../../../src/metrics/window.ts';
 import { createHttpClient, type HttpAnswer } from '../../../src/net/http.ts';
 import { cloudwatchService } from '../../../src/sinks/cloudwatch.ts';
-import { openHost } from '../../../src/sources/rootfs.ts';
-import { selectSource } from '../../../src/sources/select.ts';
 import { openDisk } from '../../../src/spool/disk.ts';
 import { Spool } from '../../../src/spool/spool.ts';
 import { drivenClock } from '../clock.ts';
-import { sourceOptions } from '../sources.ts';
+import { sourceOn } from './source.ts';
 
 const [root = '/', url = '', folder = '', ...marks] = process.argv.slice(2);
 const SECOND = 1000;
@@ -112,16 +111,10 @@ const place: Destination = {
 // Node opens one descriptor more with the first write.
 process.stdout.write('');
 const before = { descriptors: descriptors(), listeners: listeners() };
-const { source } = await selectSource({
-  ...sourceOptions(),
-  scope: 'auto',
-  host: openHost(root),
-  clock,
-  platform: 'linux',
-  own: undefined,
-  metadata: () => Promise.resolve(undefined),
-  warn: () => undefined,
-});
+const metrics = defaultMetrics('median');
+const series = new Set(metrics.map((metric) => metric.series));
+const source = await sourceOn(root, clock, series);
+const window = new Window(series);
 const dimensions = [{ Name: 'ServiceName', Value: 'soak' }];
 const sink = new Sender({
   publication: { namespace: 'Soak', dimensions, highResolution: true },
@@ -134,7 +127,7 @@ const sink = new Sender({
   jitterMs: SECOND / 4,
   bufferBytes: 4 * 1024 * 1024,
   openStore: folder === '' ? undefined : openSpool,
-  health: (series, value) => agent.note(series, value),
+  health: (name, value) => window.add(name, value),
   remedyFor: () => undefined,
   clock,
   log,
@@ -148,8 +141,10 @@ const agent = new Agent({
   intervalMs: SECOND,
   periodMs: SECOND,
   aligned: true,
+  window,
+  uptimeMs: clock.monoMs,
   aggregate: {
-    metrics: defaultMetrics('median'),
+    metrics,
     statistics: 'median',
     valuesPerDatum: 150,
     compatFraction: false,

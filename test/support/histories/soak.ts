@@ -1,27 +1,19 @@
 /**
  * A child of soak.test.ts: the real loop on the machine's own files, with a clock that runs as fast as
- * it can. Prints the resident bytes after each number of samples that its arguments name.
+ * it can. Prints the resident bytes, and those of them that are reachable, after each number of samples
+ * that its arguments name.
  */
 import { Agent } from '../../../src/agent.ts';
 import { createLog } from '../../../src/log.ts';
 import { CATALOG } from '../../../src/metrics/catalog.ts';
-import { openHost } from '../../../src/sources/rootfs.ts';
-import { selectSource } from '../../../src/sources/select.ts';
+import { Window } from '../../../src/metrics/window.ts';
 import { drivenClock } from '../clock.ts';
-import { sourceOptions } from '../sources.ts';
+import { sourceOn } from './source.ts';
 
 const [root = '/', ...marks] = process.argv.slice(2);
 const clock = drivenClock(Date.UTC(2026, 0, 1));
-const { source } = await selectSource({
-  ...sourceOptions(),
-  scope: 'auto',
-  host: openHost(root),
-  clock,
-  platform: 'linux',
-  own: undefined,
-  metadata: () => Promise.resolve(undefined),
-  warn: () => undefined,
-});
+const series = new Set(CATALOG.map((metric) => metric.series));
+const source = await sourceOn(root, clock, series);
 let samples = 0;
 const agent = new Agent({
   source,
@@ -35,6 +27,8 @@ const agent = new Agent({
   intervalMs: 900,
   periodMs: 60_000,
   aligned: true,
+  window: new Window(series),
+  uptimeMs: clock.monoMs,
   aggregate: {
     metrics: CATALOG,
     statistics: 'median',
@@ -50,8 +44,11 @@ for (const mark of marks.map(Number)) {
   // V8 tidies up while a process idles, which this one never does.
   while (samples < mark) {
     clock.advance(900_000);
+    // What the watch over the scope has begun ends here.
+    await new Promise((resolve) => setImmediate(resolve));
     globalThis.gc?.();
   }
-  process.stdout.write(`${process.memoryUsage.rss()}\n`);
+  const { rss, heapUsed, external } = process.memoryUsage();
+  process.stdout.write(`${rss} ${heapUsed + external}\n`);
 }
 process.stdout.write(`${clock.pending()} tasks\n`);

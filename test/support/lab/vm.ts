@@ -32,7 +32,7 @@ ln -s cpu,cpuacct /sys/fs/cgroup/cpu
 ln -s cpu,cpuacct /sys/fs/cgroup/cpuacct`,
 };
 
-/** One line of what `lab-guest.ts` tells. */
+/** One line of what `guest.ts` tells. */
 export type GuestLine =
   | { readonly name: string; readonly measured: Measured }
   | { readonly name: string; readonly failure: string };
@@ -52,7 +52,7 @@ export function vmNeeds(): { readonly kernel: string } | { readonly lacking: str
   return 'path' in kernel ? { kernel: kernel.path } : kernel;
 }
 
-/** Boots that kernel, lets `lab-guest.ts` do its runs, and gives what came of them when it is off. */
+/** Boots that kernel, lets `guest.ts` do its runs, and gives what came of them when it is off. */
 export async function bootGuest(
   kernel: string,
   arrangement: Arrangement,
@@ -118,7 +118,7 @@ function makeInitrd(path: string, folder: string, arrangement: Arrangement): voi
   archive.copy('/lab/agent.js', AGENT);
   for (const program of ['load', 'guest']) {
     const bundled = join(folder, `${program}.mjs`);
-    bundle(`lab-${program}.ts`, bundled);
+    bundle(`${program}.ts`, bundled);
     archive.copy(`/lab/${program}.mjs`, bundled);
   }
   archive.file('/init', initOf(arrangement));

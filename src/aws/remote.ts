@@ -1,0 +1,52 @@
+import { spawn } from 'node:child_process';
+import process from 'node:process';
+
+/** A server that is busy has that long; one that is away would have for ever. */
+const READ_MS = 5000;
+/** By this the child says that what it wrote on its standard output is a code. */
+const CODE_EXIT = 3;
+/** Reads what its arguments name: a path, and the most bytes that it may have. */
+const SCRIPT = `const fs=require('fs'),[,path,most]=process.argv;let say=(code)=>{fs.writeSync(1,code);process.exit(${CODE_EXIT})};
+try{const fd=fs.openSync(path,fs.constants.O_RDONLY|(fs.constants.O_NONBLOCK||0)),s=fs.fstatSync(fd);
+if(!s.isFile())say(s.isDirectory()?'EISDIR':s.isFIFO()?'FIFO':s.isSocket()?'SOCKET':'DEVICE');
+if(s.size>most)say('EFBIG');
+fs.writeFileSync(1,fs.readFileSync(fd))}catch(e){say(e.code||'EIO')}`;
+
+/**
+ * The bytes of a file, read by a process that is killed when that takes too long.
+ *
+ * @returns a system's code where it cannot be read; `silent` where nothing answered; `unable` where no
+ *   such process can be had
+ */
+export function readElsewhere(path: string, maxBytes: number): Promise<Buffer | string> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, ['-e', SCRIPT, path, String(maxBytes)], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    const chunks: Buffer[] = [];
+    const kill = (): void => {
+      child.kill('SIGKILL');
+    };
+    const finish = (outcome: Buffer | string): void => {
+      clearTimeout(timer);
+      process.off('exit', kill);
+      resolve(outcome);
+    };
+    const late = (): void => {
+      kill();
+      // Even SIGKILL waits for some file systems: nobody waits for it here.
+      child.stdout.destroy();
+      child.unref();
+      finish('silent');
+    };
+    const timer = setTimeout(late, READ_MS);
+    process.once('exit', kill);
+    child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+    child.once('error', () => finish('unable'));
+    child.once('close', (code) => {
+      const bytes = Buffer.concat(chunks);
+      if (code === 0) finish(bytes);
+      else finish(code === CODE_EXIT ? bytes.toString('latin1') : 'unable');
+    });
+  });
+}
