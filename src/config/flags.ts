@@ -137,6 +137,8 @@ function parsed<Value>(flag: Flag<Value>, { origin, text }: Given): Value {
   return value;
 }
 
+/** Settings that are no flags: what a job gets in place of our NODE_OPTIONS. */
+const OTHERS = new Set(['METRICS_AGENT_JOB_NODE_OPTIONS']);
 /** Kubernetes describes a service called metrics-agent by variables of these endings. */
 const KUBERNETES_LINK = /_(?:SERVICE_HOST|SERVICE_PORT|PORT)(?:_|$)|_PORT$/;
 
@@ -144,7 +146,11 @@ const KUBERNETES_LINK = /_(?:SERVICE_HOST|SERVICE_PORT|PORT)(?:_|$)|_PORT$/;
 export function unknownVariables(table: FlagTable, environment: Environment): string[] {
   const known = new Set([...table.flags, ...table.switches].map(({ name }) => twinOf(name)));
   return Object.keys(environment).filter(
-    (name) => name.startsWith(TWIN_PREFIX) && !known.has(name) && !KUBERNETES_LINK.test(name),
+    (name) =>
+      name.startsWith(TWIN_PREFIX) &&
+      !known.has(name) &&
+      !OTHERS.has(name) &&
+      !KUBERNETES_LINK.test(name),
   );
 }
 

@@ -301,6 +301,56 @@ const ROWS: readonly Row[] = [
     expected: /expected a number of seconds from 1 to 600$/,
   },
   {
+    flag: 'stop-timeout',
+    read: ({ stopTimeoutMs }) => stopTimeoutMs,
+    fallback: undefined,
+    good: [
+      ['1', 1000],
+      ['2.5', 2500],
+      ['600', 600_000],
+    ],
+    bad: ['0', '0.5', '601', '-1', '8s', 'never'],
+    expected: /expected a number of seconds from 1 to 600$/,
+  },
+  {
+    flag: 'grace',
+    read: ({ graceMs }) => graceMs,
+    fallback: undefined,
+    good: [
+      ['1', 1000],
+      ['2.5', 2500],
+      ['600', 600_000],
+    ],
+    bad: ['0', '0.5', '601', '-1', '8s', 'never'],
+    expected: /expected a number of seconds from 1 to 600$/,
+  },
+  {
+    flag: 'receipt',
+    read: ({ receipt }) => receipt,
+    fallback: undefined,
+    good: [
+      ['json', 'json'],
+      ['text', 'text'],
+      ['none', 'none'],
+      ['out/receipt', { file: 'out/receipt' }],
+      ['receipt.json', { file: 'receipt.json' }],
+    ],
+    bad: ['yaml', 'JSON', 'file'],
+    expected: /expected json, text, none or a file/,
+  },
+  {
+    flag: 'report',
+    read: ({ report }) => report,
+    fallback: undefined,
+    good: [
+      ['run.html', 'run.html'],
+      ['/out/run.json', '/out/run.json'],
+      ['s3://bucket/a/b.html', 's3://bucket/a/b.html'],
+    ],
+    bad: ['run', 'run.txt', 's3://bucket', 's3://bucket/key', 's3:///a.html', 's3://B/a.html'],
+    expected: /expected a name that ends in \.html or \.json/,
+  },
+  {
     flag: 'jitter',
     read: ({ jitterMs }) => jitterMs,
     fallback: 15_000,
@@ -963,7 +1013,7 @@ describe('unknownVariables', () => {
       ],
       [],
     ],
-    ['a word that has PORT in it', ['METRICS_AGENT_REPORT'], ['METRICS_AGENT_REPORT']],
+    ['a word that has PORT in it', ['METRICS_AGENT_RAPPORT'], ['METRICS_AGENT_RAPPORT']],
   ];
   for (const [what, names, stray] of cases) {
     test(`of ${what} are ${stray.length}`, () => {

@@ -53,7 +53,8 @@ test('each series that is measured can be published', () => {
   const published = new Set(CATALOG.map(({ series }) => series));
   assert.deepEqual(
     SERIES.filter((series) => !published.has(series)),
-    [],
+    // The busiest card is the receipt's alone.
+    ['gpuMost'],
   );
 });
 

@@ -12,9 +12,9 @@ const SRC = fileURLToPath(new URL('../../src/', import.meta.url));
  * file; files of one folder may look at one another, except where the row of a file says otherwise.
  */
 const ARROWS: Readonly<Record<string, string>> = {
-  main: 'agent clock compose config/config config/flags config/table errors log node:os sinks/lines version',
+  main: 'agent clock compose config/config config/flags config/table errors log node:os node:tty run sinks/lines spool/serve version',
   compose:
-    'agent aws/aws clock cloudwatch config/config delivery diagnostics environment kernel/bytes log metadata metrics net/http node:os sinks sources spool version',
+    'agent aws/aws aws/files clock cloudwatch config/config delivery diagnostics environment kernel/bytes log metadata metrics net/http node:os sinks sources spool version',
 
   'diagnostics/explain': 'clock metrics sources',
   diagnostics:
@@ -24,12 +24,19 @@ const ARROWS: Readonly<Record<string, string>> = {
   config:
     'aws/endpoint cloudwatch/compression cloudwatch/limits environment errors log metadata/dimensions metrics/catalog metrics/metric metrics/publication sources/options sources/select',
 
+  // Around a job. What starts it knows the ground alone; what measures it is wired here, and loaded then.
+  'run/beside': 'agent compose config/config errors metrics/figures report run sources aws/s3',
+  run: 'clock environment errors node:child_process node:fs node:os',
+  // What a run took and what would do: values and arithmetic.
+  report: 'clock metrics/figures',
+
   // The loop knows neither AWS nor files: source and sink come as arguments.
   agent: 'clock log metrics sinks/sink sources/source',
 
   sources: 'clock environment errors kernel metadata/ecs metrics sources/cgroup',
   'sources/rootfs': 'errors node:fs',
-  // The only source that starts processes: on macOS, and never on a tick.
+  // The sources that start processes: on macOS, and for GPUs; never on a tick.
+  'sources/gpu': 'clock metrics node:child_process',
   'sources/mac': 'clock errors kernel/vmstat metrics node:child_process node:os sources',
   'sources/cgroup': 'errors kernel metrics sources',
   kernel: 'kernel/bytes',
@@ -51,6 +58,8 @@ const ARROWS: Readonly<Record<string, string>> = {
     'aws aws/credentials clock cloudwatch/compression cloudwatch/form cloudwatch/judge delivery/service delivery/verdict environment net/http node:zlib',
 
   // The copy on disk of what waits.
+  'spool/apart': 'errors node:child_process spool/disk',
+  'spool/serve': 'errors node:stream spool',
   spool: 'clock delivery errors log metrics/publication node:crypto node:fs node:path',
 
   // Knows nothing of metrics.
