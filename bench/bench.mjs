@@ -8,6 +8,7 @@ import { median } from './measure.mjs';
 import { CRATE, openPrograms } from './programs.mjs';
 import {
   measureExit,
+  measureJobStart,
   measureMemory,
   measurePublishing,
   measureSampling,
@@ -57,6 +58,8 @@ async function main(plan) {
   ]);
   tell('start-up');
   const startUp = await measureStartUp(agentFile, environment, plan.startUps);
+  tell('a job’s start');
+  const jobStart = await measureJobStart(agentFile, environment, plan.startUps);
   tell('exit');
   const exit = await measureExit(crate ? [agent, crate] : [agent], plan.exits);
   const names = all.map(({ name }) => name);
@@ -65,7 +68,7 @@ async function main(plan) {
     '',
     ...comparisonTable(names, { fast, slow, memory, publishing }, plan.memory.count),
     '',
-    ...agentTable(agentFile, startUp),
+    ...agentTable(agentFile, startUp, jobStart),
     '',
     ...exitTable(exit),
     '',
@@ -102,7 +105,10 @@ function comparisonTable(names, { fast, slow, memory, publishing }, count) {
   );
 }
 
-function agentTable(agentFile, startUp) {
+function agentTable(agentFile, startUp, jobStart) {
+  const [alone, behindNode, behindUs] = ['alone', 'bare', 'agent'].map((name) =>
+    middle(jobStart, name, 'ms'),
+  );
   const bundle = readFileSync(agentFile);
   const bare = middle(startUp, 'bare', 'ms');
   const over = middle(startUp, 'agent', 'ms') - bare;
@@ -111,6 +117,10 @@ function agentTable(agentFile, startUp) {
     [
       ['bundle', `${bundle.length} bytes, ${gzipSync(bundle).length} gzip`],
       ['start to the first reading', `${milli(over)} over \`node -e 0\`, ${milli(bare)}`],
+      [
+        'a job’s start behind `--`',
+        `${milli(behindUs - alone)} later than alone, ${milli(behindUs - behindNode)} later than behind a bare Node`,
+      ],
     ],
   );
 }

@@ -1,4 +1,5 @@
 // The experiments. Each gives, for each program, a list of what it measured; medians are for others.
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { start, stop } from './children.mjs';
 import { median, readMemory, readUsage } from './measure.mjs';
@@ -139,6 +140,30 @@ export async function measureStartUp(agentFile, env, rounds) {
     });
     runs.push({ name: 'agent', ms: performance.now() - fromMs });
     await stop(agent, 'SIGKILL');
+  }
+  return runs;
+}
+
+/** From the spawn to the job's first byte, in turns: alone, behind a bare Node, behind the agent. In ms. */
+export async function measureJobStart(agentFile, env, rounds) {
+  const job = ['echo', 'here'];
+  const bare = `require('child_process').spawn('${job[0]}', ['${job[1]}'], { stdio: 'inherit' })`;
+  const around = [agentFile, '--dry-run', '--receipt', 'none', '--', ...job];
+  const ways = {
+    alone: job,
+    bare: [process.execPath, '-e', bare],
+    agent: [process.execPath, ...around],
+  };
+  const runs = [];
+  for (let round = 0; round < rounds; round += 1) {
+    for (const [name, [file, ...args]] of Object.entries(ways)) {
+      const fromMs = performance.now();
+      const program = start(name, file, args, env);
+      program.asked = true;
+      await once(program.child.stdout, 'data');
+      runs.push({ name, ms: performance.now() - fromMs });
+      await program.ended;
+    }
   }
   return runs;
 }

@@ -513,7 +513,16 @@ const MACHINE: Files = {
 
 function cgroupsAt(cpu: ControllerPath, cpuacct = cpu, memory = cpu): Cgroups {
   const cpuset = { unresolved: 'not mounted' };
-  return { cpu, cpuacct, cpuset, memory, blkio: cpuset, isPartial: true, isOwnMounted: true, paths: [] };
+  return {
+    cpu,
+    cpuacct,
+    cpuset,
+    memory,
+    blkio: cpuset,
+    isPartial: true,
+    isOwnMounted: true,
+    paths: [],
+  };
 }
 
 function at(...folders: [string, ...string[]]): Cgroups {
