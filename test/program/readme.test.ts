@@ -22,6 +22,9 @@ const PROSE: Readonly<Record<string, string>> = {
   MemoryUsedBytes: 'median of memory in use',
   MemoryLimitBytes:
     'what is 100 % of memory: the limit of the fullest level, or the machine’s memory',
+  MemoryHeldBytes:
+    'median of memory that cannot be given back: without page cache of files and reclaimable slabs',
+  MemoryHeldUtilization: 'median of the same, of what is 100 % of memory',
   OOMKills: 'processes that the kernel killed for want of memory, in the window',
   CPUPressure: 'share of time in which some task waited for CPU (PSI)',
   MemoryPressure: 'share of time in which some task waited for memory (PSI)',
