@@ -1,5 +1,6 @@
+// Over 200 lines: who is there, what they may use together and what they use come of the same members.
 import { NoDataError } from '../errors.ts';
-import { utilization } from '../metrics/cpu.ts';
+import { coresFit, utilization } from '../metrics/cpu.ts';
 import { type Figures, type Meter, PLACES } from '../metrics/figures.ts';
 import { putHeld, putMemory } from '../metrics/memory.ts';
 import { onlineText } from './cgroup/source.ts';
@@ -87,6 +88,7 @@ class Crew {
   cores: Limit = { value: Number.POSITIVE_INFINITY, from: 'nothing' };
   bytes: Limit = { value: Number.POSITIVE_INFINITY, from: 'nothing' };
   own = '';
+  online: number = Number.NaN;
   #scannedMs = Number.NEGATIVE_INFINITY;
 
   constructor(fs: RootFs, options: SiblingOptions) {
@@ -125,7 +127,8 @@ class Crew {
   #readLimits(): void {
     const { cpuBase, taskLimits = {} } = this.#options;
     const from = `limits of ${this.found.length} containers`;
-    const online = knownLimit(this.machine.countOnline(), 'online CPUs');
+    this.online = this.machine.countOnline();
+    const online = knownLimit(this.online, 'online CPUs');
     const total = knownLimit(this.machine.total(), 'MemTotal');
     let cores = 0;
     let bytes = 0;
@@ -186,10 +189,21 @@ class SiblingCpuMeter implements Meter {
       used = this.#sum(spanMs);
     });
     if (Number.isNaN(used)) return;
+    this.#checkPossible(used, spanMs, nowMs);
     figures[PLACES.cpuCores] = used;
     const { value } = this.#crew.cores;
     if (!Number.isFinite(value)) throw new NoDataError('nothing says how many CPUs are 100 %');
     figures[PLACES.cpu] = utilization(used, value, spanMs);
+  }
+
+  /** More CPUs may have come since they were counted. */
+  #checkPossible(used: number, spanMs: number, nowMs: number): void {
+    if (coresFit(used, spanMs, this.#crew.online)) return;
+    this.#crew.doubt(nowMs);
+    const { found, online } = this.#crew;
+    if (coresFit(used, spanMs, online)) return;
+    const sum = `${found.length} containers grew by ${Math.round(used * 100) / 100} cores`;
+    throw new NoDataError(`${sum} on ${online} CPUs, which cannot be`);
   }
 
   /** Cores in use by all; NaN where one of them is new, or began anew: then the sum has no baseline. */

@@ -140,7 +140,7 @@ class ContainerCpuMeter implements Meter {
     let fullest = Number.NaN;
     for (const load of limits.loads) {
       const { cores } = load.level;
-      this.#checkPossible(cores, spanMs, load.level);
+      this.#checkPossible(cores, spanMs, load.level, nowMs);
       if (Number.isNaN(cores) || !Number.isFinite(load.value)) continue;
       const share = utilization(cores, this.#limitOf(load, cores, nowMs), spanMs);
       if (!(fullest >= share)) fullest = share;
@@ -175,7 +175,10 @@ class ContainerCpuMeter implements Meter {
     return again?.value ?? load.value;
   }
 
-  #checkPossible(cores: number, spanMs: number, level: CpuLevel): void {
+  /** More CPUs may have come since they were counted. */
+  #checkPossible(cores: number, spanMs: number, level: CpuLevel, nowMs: number): void {
+    if (coresFit(cores, spanMs, this.#limits.online)) return;
+    this.#limits.rescan(nowMs);
     const { online } = this.#limits;
     if (coresFit(cores, spanMs, online)) return;
     throw new NoDataError(
