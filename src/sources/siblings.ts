@@ -1,3 +1,4 @@
+// Over 200 lines: who is there, what they may use together and what they use come of the same members.
 import { NoDataError } from '../errors.ts';
 import { coresFit, utilization } from '../metrics/cpu.ts';
 import { type Figures, type Meter, PLACES } from '../metrics/figures.ts';
@@ -188,14 +189,21 @@ class SiblingCpuMeter implements Meter {
       used = this.#sum(spanMs);
     });
     if (Number.isNaN(used)) return;
-    const { online } = this.#crew;
-    if (!coresFit(used, spanMs, online)) {
-      throw new NoDataError(`${used} cores were in use on ${online} CPUs, which cannot be`);
-    }
+    this.#checkPossible(used, spanMs, nowMs);
     figures[PLACES.cpuCores] = used;
     const { value } = this.#crew.cores;
     if (!Number.isFinite(value)) throw new NoDataError('nothing says how many CPUs are 100 %');
     figures[PLACES.cpu] = utilization(used, value, spanMs);
+  }
+
+  /** More CPUs may have come since they were counted. */
+  #checkPossible(used: number, spanMs: number, nowMs: number): void {
+    if (coresFit(used, spanMs, this.#crew.online)) return;
+    this.#crew.doubt(nowMs);
+    const { found, online } = this.#crew;
+    if (coresFit(used, spanMs, online)) return;
+    const sum = `${found.length} containers grew by ${Math.round(used * 100) / 100} cores`;
+    throw new NoDataError(`${sum} on ${online} CPUs, which cannot be`);
   }
 
   /** Cores in use by all; NaN where one of them is new, or began anew: then the sum has no baseline. */

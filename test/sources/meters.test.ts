@@ -571,6 +571,16 @@ describe('the CPU time of a container', () => {
     assert.match(source.absent.get('cpu') ?? '', /on 4 CPUs, which cannot be/);
   });
 
+  test('after more CPUs came is the share of all, at once', (t) => {
+    const { root, source } = containerRig(t, group('cg/own', { seconds: 7 }));
+    told(source, 0);
+    root.write({
+      ...group('cg/own', { seconds: 13 }),
+      'sys/devices/system/cpu/online': '0-7\n',
+    });
+    assert.deepEqual(told(source, 1000, CPU), { cpu: 75, cpuCores: 6 });
+  });
+
   test('against a limit that was raised is the share of the new one, at once', (t) => {
     const { root, source } = containerRig(t, group('cg/own', { seconds: 7, cores: 0.5 }));
     told(source, 0);
@@ -897,6 +907,17 @@ describe('members', () => {
     for (const name of ['cpu', 'memory']) {
       assert.match(source.absent.get(name) ?? '', /job-b \(process 20, user 1000\)/);
     }
+  });
+
+  test('that used more than all CPUs can have no figure; after more CPUs came they have one', (t) => {
+    const { root, source } = crewRig(t, both({ seconds: 1 }, { seconds: 2 }));
+    told(source, 0);
+    root.write(both({ seconds: 1 }, { seconds: 7002 }));
+    assert.deepEqual(told(source, 1000), { memory: 2 });
+    assert.match(source.absent.get('cpu') ?? '', /7000 cores on 4 CPUs, which cannot be/);
+    root.write(both({ seconds: 4 }, { seconds: 7005 }));
+    root.write({ 'sys/devices/system/cpu/online': '0-7\n' });
+    assert.deepEqual(told(source, 2000), { cpu: 75, cpuCores: 6, memory: 2 });
   });
 
   test('count against the sum of their limits where each has one, else the machine', (t) => {
