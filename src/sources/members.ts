@@ -3,6 +3,7 @@ import { parseMemberships, UNIFIED } from '../kernel/cgroup.ts';
 import type { ControllerPath } from './cgroup/hierarchy.ts';
 import { CpuLevel, MemoryLevel } from './cgroup/levels.ts';
 import { containerDepth, namesOf } from './cgroup/names.ts';
+import { hasOwnCgroupNamespace } from './detect.ts';
 import { failureOf } from './meters.ts';
 import type { MemoryMode } from './options.ts';
 import type { RootFs } from './rootfs.ts';
@@ -12,6 +13,7 @@ const MOUNT = '/sys/fs/cgroup';
 const LEGACY_ACCOUNTING = ['cpuacct', 'cpu,cpuacct', 'cpuacct,cpu'];
 /** What a container's own init system puts below the container's group. */
 const INNER = /^(?:init|init\.scope|supervisor|container|payload|system\.slice|user\.slice)$/;
+const INNER_TREE = /^(?:init\.scope|system\.slice)$/;
 /** Programs that do nothing but hold a pod's namespaces: Kubernetes, podman, OpenShift. */
 const SANDBOX_NAMES = new Set(['pause', 'catatonit', 'pod']);
 /** What such a program has used at most, whatever its name: it waits for ever, and holds nothing. */
@@ -93,8 +95,16 @@ export function isForeign(fs: RootFs, pid: string): boolean {
   const text = fs.text(`/proc/${pid}/cgroup`);
   const [key, own] = [keyOf(fs, pid, groupNames(text)), ownKey(fs)];
   if (key !== '' && own !== '' && key !== own) return true;
-  const ours = groupNames(fs.text('/proc/self/cgroup'));
-  return text !== '' && !isBelow(containerOf(groupNames(text)), containerOf(ours));
+  return text !== '' && !isBelow(containerOf(groupNames(text)), ownNames(fs));
+}
+
+/**
+ * The names of our own container's group. In a cgroup namespace of its own the container is its root,
+ * wherever the process sits below it (a service of an LXC guest).
+ */
+function ownNames(fs: RootFs): readonly string[] {
+  if (hasOwnCgroupNamespace(fs)) return [];
+  return containerOf(groupNames(fs.text('/proc/self/cgroup')));
 }
 
 /** Whether a member's files can be read now: a group may lack one controller. */
@@ -119,8 +129,10 @@ function partiesOf(fs: RootFs): Party[] {
       parties.set(key, party);
     } else if (isAlive(fs, pid)) unread.push({ pid, names });
   }
-  for (const party of parties.values()) party.names = containerOf(party.names);
-  const ours = containerOf(groupNames(fs.text('/proc/self/cgroup')));
+  const [own, ours] = [ownKey(fs), ownNames(fs)];
+  for (const party of parties.values()) {
+    party.names = party.key === own ? ours : containerOf(party.names);
+  }
   // Workers of another user inside a container that can be read are that container's.
   for (const { pid, names } of unread) {
     const home = [...parties.values()].find((party) => isBelow(names, party.names));
@@ -180,7 +192,10 @@ function common(some: readonly string[], others: readonly string[]): readonly st
 function containerOf(names: readonly string[]): readonly string[] {
   const depth = containerDepth(names.join('/'));
   if (depth > 0) return names.slice(0, depth);
-  let end = names.length;
+  // Below the slice of an init system inside, each service has a group.
+  const first = names.findIndex((name) => name !== '..');
+  const slice = names.findIndex((name, at) => at > first && INNER_TREE.test(name));
+  let end = slice < 0 ? names.length : slice;
   while (end > 0 && INNER.test(names[end - 1] ?? '')) end -= 1;
   return names.slice(0, end);
 }
