@@ -368,6 +368,28 @@ describe('the dry run', () => {
     assert.equal(cloudwatch.requests.length, 0);
   });
 
+  test('a reader of --check that goes away changes nothing about its exit code', async () => {
+    const line = '{ "$0" "$1" --check 2>&3; echo "exit $?" >&2; } 3>/dev/null | head -n 1 >&2';
+    const pipeline = start('sh', ['-c', line, process.execPath, AGENT], {
+      environment: { AWS_REGION: 'eu-west-1', AWS_EC2_METADATA_DISABLED: 'true' },
+    });
+    programs.push(pipeline);
+    assert.equal(await pipeline.ended, 0);
+    assert.match(pipeline.stderr(), /exit 1/);
+  });
+
+  test('a log that nobody reads does not keep it', async () => {
+    const line =
+      'mkfifo "$2/log"; exec 3<>"$2/log"; head -c 65536 /dev/zero >&3; exec "$0" "$1" --dry-run --interval 0.1 2>&3';
+    const program = start('sh', ['-c', line, process.execPath, AGENT, root.path]);
+    programs.push(program);
+    await program.until('sample', ({ stdout }) => stdout().includes('CPUUtilization'));
+    const begunMs = performance.now();
+    program.kill('SIGTERM');
+    assert.equal(await program.ended, 0);
+    assert.ok(performance.now() - begunMs < 3000, `${performance.now() - begunMs} ms`);
+  });
+
   test('a reader that goes away ends it quietly', async () => {
     const pipeline = start('sh', [
       '-c',
