@@ -6,6 +6,7 @@ import { check, compose, explain, type World } from './compose.ts';
 import { type Command, type Config, parseCommand } from './config/config.ts';
 import { helpLines, unknownVariables } from './config/flags.ts';
 import { FLAGS } from './config/table.ts';
+import { lossLine } from './delivery/outcome.ts';
 import { ConfigError, codeOf, reasonOf } from './errors.ts';
 import { createLog, type Log } from './log.ts';
 import { linesTo } from './sinks/lines.ts';
@@ -13,6 +14,8 @@ import { VERSION } from './version.ts';
 
 const EXIT = { flushed: 0, failed: 1, misconfigured: 2 };
 const PROGRAM = 'cloudwatch-metrics-agent';
+/** For the last lines of the log, whose reader may have stopped. */
+const LOG_MS = 500;
 /** Signals that end the agent: an orchestrator's, a person's, a terminal's that went away. */
 const END_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 
@@ -34,6 +37,7 @@ const clock = systemClock(() => {
 });
 const ending = new AbortController();
 const threads = { held: 0 };
+let isChecking = false;
 const stderr = linesTo(process.stderr, clock);
 
 main().catch((error) => {
@@ -47,7 +51,8 @@ async function main(): Promise<void> {
   // A reader that went away (`| head`) ends the program quietly.
   process.stdout.on('error', (error) => {
     if (codeOf(error) !== 'EPIPE') throw error;
-    process.exit(EXIT.flushed);
+    // What was found out is the exit code of --check all the same.
+    if (!isChecking) process.exit(EXIT.flushed);
   });
   process.stderr.on('error', () => undefined);
   const command: Command = parseCommand(process.argv.slice(2), process.env);
@@ -62,6 +67,7 @@ async function main(): Promise<void> {
 
 /** `--check` */
 async function checkAndExit(config: Config, world: World): Promise<void> {
+  isChecking = true;
   const code = await check(config, world);
   const deadlineMs = clock.monoMs() + config.flushTimeoutMs;
   await Promise.all([world.lines.drained(deadlineMs), stderr.drained(deadlineMs)]);
@@ -72,8 +78,9 @@ async function checkAndExit(config: Config, world: World): Promise<void> {
 async function run(config: Config): Promise<void> {
   const world = worldOf(config);
   const { log } = world;
-  for (const name of unknownVariables(FLAGS, process.env)) {
-    log.warn('a variable looks like a setting and is none', { name });
+  for (const [name, meant] of unknownVariables(FLAGS, process.env)) {
+    const remedy = meant === undefined ? undefined : `did you mean ${meant}?`;
+    log.warn('a variable looks like a setting and is none', { name, remedy });
   }
   const composing = compose(config, world);
   const end = endOf(composing, config, log);
@@ -123,11 +130,14 @@ function endOf(composing: Promise<Agent>, config: Config, log: Log): () => void 
     composing
       .then((agent) => agent.stop(deadlineMs))
       .then(
-        async ({ sent, spooled, lost, lostAtEnd, isStuck }) => {
-          const fields = { windowsSent: sent, windowsSpooled: spooled, windowsLost: lost };
-          if (lostAtEnd > 0) log.error('data was lost at the end', fields);
+        async (outcome) => {
+          const { sent, spooled, lost, lostAtEnd, isStuck } = outcome;
+          const fields = config.dryRun
+            ? { windowsShown: sent }
+            : { windowsSent: sent, windowsSpooled: spooled, windowsLost: lost };
+          if (lostAtEnd > 0) log.error(lossLine(outcome, config), fields);
           else log[spooled > 0 ? 'warn' : 'info']('ended', fields);
-          await stderr.drained(deadlineMs);
+          await stderr.drained(Math.min(deadlineMs, clock.monoMs() + LOG_MS));
           // A thread that hangs in a file system or a name service keeps process.exit from ending.
           if (isStuck || threads.held > 0) process.kill(process.pid, 'SIGKILL');
           process.exit(lostAtEnd > 0 ? EXIT.failed : EXIT.flushed);
@@ -144,6 +154,7 @@ function onSignals(end: () => void, tell: () => void): void {
   for (const signal of END_SIGNALS) process.on(signal, end);
   // A second Ctrl-C is a person who does not want to wait.
   process.once('SIGINT', () => {
+    if (process.stderr.isTTY) stderr.write('flushing; Ctrl-C again to quit');
     process.on('SIGINT', () => process.exit(EXIT.failed));
   });
   // Without a listener Node opens its inspector's port.

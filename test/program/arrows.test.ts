@@ -12,10 +12,11 @@ const SRC = fileURLToPath(new URL('../../src/', import.meta.url));
  * file; files of one folder may look at one another, except where the row of a file says otherwise.
  */
 const ARROWS: Readonly<Record<string, string>> = {
-  main: 'agent clock compose config/config config/flags config/table errors log node:os sinks/lines version',
+  main: 'agent clock compose config/config config/flags config/table delivery/outcome errors log node:os sinks/lines version',
   compose:
-    'agent aws/aws clock cloudwatch config/config delivery diagnostics environment kernel/bytes log metadata metrics net/http node:os sinks sources spool version',
+    'agent aws/aws clock cloudwatch config/config delivery diagnostics environment errors kernel/bytes log metadata metrics net/http node:os sinks sources spool version',
 
+  'diagnostics/start': 'config/config environment log',
   'diagnostics/explain': 'clock metrics sources',
   diagnostics:
     'aws aws/credentials clock cloudwatch delivery environment errors metrics/publication net/http',
