@@ -20,7 +20,8 @@ export function startLine(
 ): [message: string, fields: Fields] {
   const { dryRun, periodMs, metrics, namespace } = config;
   const limits = fieldsOf(description);
-  const scope = SCOPES[limits['scope'] ?? ''] ?? `the ${limits['scope'] ?? 'source'}`;
+  const scope =
+    SCOPES[limits['scope']?.split(':')[0] ?? ''] ?? `the ${limits['scope'] ?? 'source'}`;
   const what = dryRun ? 'shows' : 'publishes';
   const rhythm = `${periodMs / 1000} s`;
   const destination = dryRun ? 'standard output' : destinationOf(config, environment);

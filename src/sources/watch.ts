@@ -252,7 +252,7 @@ async function foundChoice(
 /** Nothing is published rather than the figures of something else. */
 function waitingSource(options: SelectOptions, reason: string): Source {
   return sourceOf(
-    () => `scope=none reason=${reason}`,
+    () => `scope=none: ${reason}`,
     {
       'CPU and memory': meter(() => {
         throw new NoDataError(reason);
