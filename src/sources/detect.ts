@@ -3,6 +3,7 @@ import type { Environment } from '../environment.ts';
 import { parseByteLimit, parseCfsQuota, parseCpuMax } from '../kernel/limits.ts';
 import { type Cgroups, isPath, type Resolved } from './cgroup/hierarchy.ts';
 import { containerDepth, namesOf } from './cgroup/names.ts';
+import { isHierarchyRoot } from './place.ts';
 import { type RootFs, shown } from './rootfs.ts';
 
 /** Inodes of the first namespaces, fixed in the kernel's include/linux/proc_ns.h. */
@@ -146,17 +147,14 @@ function privateNamespace({ fs, cgroups }: Seen): string | undefined {
  * shows all of it, and are machines.
  */
 function isBelowNamespace(fs: RootFs, cgroups: Cgroups): boolean {
-  return hasOwnCgroupNamespace(fs) && !isHierarchyRoot(fs, cgroups);
+  return hasOwnCgroupNamespace(fs) && !isWhole(fs, cgroups);
 }
 
-/** Files that each group of version 2 has but the root; version 1 has one that only the root has. */
-function isHierarchyRoot(fs: RootFs, { cpu, memory }: Cgroups): boolean {
+function isWhole(fs: RootFs, { cpu, memory }: Cgroups): boolean {
   return [memory, cpu].some((place) => {
     if (!isPath(place)) return false;
-    const point = place.folders[place.folders.length - 1] ?? '';
-    if (place.version === 1) return fs.has(`${point}/release_agent`);
-    const names = ['cgroup.events', 'cpu.max', 'memory.current'];
-    return fs.has(`${point}/cgroup.procs`) && !names.some((name) => fs.has(`${point}/${name}`));
+    const { folders, version } = place;
+    return isHierarchyRoot(fs, version, folders[folders.length - 1] ?? '');
   });
 }
 
