@@ -18,6 +18,8 @@ const MARKER_VARIABLES = [
   'ECS_CONTAINER_METADATA_URI',
   'AWS_BATCH_JOB_ID',
 ];
+/** What systemd gives each unit: where a namespace hides the path, it tells that there is one. */
+const UNIT_VARIABLE = 'INVOCATION_ID';
 /** What stands as process 1 of a machine. */
 const MACHINE_INITS = /^(?:systemd|init|init\(.*|openrc-init|runit|s6-svscan|launchd|busybox)$/;
 /** What may stand as process 1 above an agent that is alone all the same. */
@@ -53,7 +55,7 @@ const SIGNS: readonly {
   { weight: STRONG, find: ownGroupMounted },
   { weight: STRONG, find: runtimeVariable },
   { weight: STRONG, find: containedNamespace },
-  { weight: 3, find: privateNamespace },
+  { weight: 4, find: privateNamespace },
   { weight: 3, find: limitedGroup },
   { weight: 1, find: ownPidNamespace },
   { weight: 1, find: ({ fs }) => MARKER_FILES.find(fs.has) },
@@ -68,6 +70,11 @@ const SIGNS: readonly {
   },
   { weight: -1, find: machineInit },
   { weight: -1, find: systemdPath },
+  {
+    weight: -1,
+    find: ({ environment }) =>
+      when((environment[UNIT_VARIABLE] ?? '') !== '', `the variable ${UNIT_VARIABLE} of systemd`),
+  },
 ];
 
 /** All signs that are there. */
