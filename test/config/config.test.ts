@@ -350,6 +350,32 @@ const ROWS: readonly Row[] = [
     expected: /expected a size from 1MiB to 1GiB, such as 64MiB$/,
   },
   {
+    flag: 'cpu-limit',
+    read: ({ saidCores }) => saidCores,
+    fallback: undefined,
+    good: [
+      ['0.5', 0.5],
+      ['500m', 0.5],
+      ['2', 2],
+      ['1500m', 1.5],
+    ],
+    bad: ['0', '0m', '-1', 'm', '1 ', '500M', '0.5 cores', '1e3'],
+    expected: /expected cores above 0, such as 0\.5 or 500m$/,
+  },
+  {
+    flag: 'memory-limit',
+    read: ({ saidBytes }) => saidBytes,
+    fallback: undefined,
+    good: [
+      ['512MiB', 512 * MIB],
+      ['512Mi', 512 * MIB],
+      ['536870912', 512 * MIB],
+      ['9223372036854', 9_223_372_036_854],
+    ],
+    bad: ['0', '1023KiB', '-1', '512mib', 'max'],
+    expected: /expected a size of at least 1MiB, such as 512MiB or 536870912$/,
+  },
+  {
     flag: 'log-level',
     read: ({ logLevel }) => logLevel,
     fallback: 'warn',

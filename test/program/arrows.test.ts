@@ -17,7 +17,7 @@ const ARROWS: Readonly<Record<string, string>> = {
     'agent aws/aws clock cloudwatch config/config delivery diagnostics environment errors kernel/bytes log metadata metrics net/http node:os sinks sources spool version',
 
   'diagnostics/start': 'config/config environment log',
-  'diagnostics/explain': 'clock metrics sources',
+  'diagnostics/explain': 'clock metrics sources/detect sources/rootfs sources/select sources/watch',
   diagnostics:
     'aws aws/credentials clock cloudwatch delivery environment errors metrics/publication net/http',
 
@@ -28,10 +28,11 @@ const ARROWS: Readonly<Record<string, string>> = {
   // The loop knows neither AWS nor files: source and sink come as arguments.
   agent: 'clock log metrics sinks/sink sources/source',
 
-  sources: 'clock environment errors kernel metadata/ecs metrics sources/cgroup',
+  sources: 'clock environment errors kernel metadata metrics sources/cgroup',
   'sources/rootfs': 'errors node:fs',
   // The only source that starts processes: on macOS, and never on a tick.
-  'sources/mac': 'clock errors kernel/vmstat metrics node:child_process node:os sources',
+  'sources/mac':
+    'clock errors kernel/vmstat metrics node:child_process node:os sources/common sources/meters sources/options sources/source',
   'sources/cgroup': 'errors kernel metrics sources',
   kernel: 'kernel/bytes',
 

@@ -281,7 +281,7 @@ describe('a privileged container', () => {
   /** The machine's hierarchy as /sys/fs/cgroup of a container. */
   function node(name: string): void {
     pod.write({
-      'node/cgroup.controllers': 'cpu memory\n',
+      'node/cgroup.procs': '1\n',
       'node/cpu.stat': 'usage_usec 99000000\n',
       [`containers/${name}/etc`]: '',
     });

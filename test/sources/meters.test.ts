@@ -898,15 +898,13 @@ describe('members', () => {
     assert.deepEqual(told(source, 2000), { cpu: 25, cpuCores: 1, memory: 2 });
   });
 
-  test('one of which cannot be read for longer have no figures, and the log names it', (t) => {
+  test('one of whose memory cannot be read have CPU and no memory, and the reason names the file', (t) => {
     const { root, source } = crewRig(t, both({ seconds: 1 }, { seconds: 50 }));
     told(source, 0);
     root.write({ [`${folderOf('b')}/memory.current`]: '' });
     told(source, 1000);
-    assert.deepEqual(told(source, 2000), {});
-    for (const name of ['cpu', 'memory']) {
-      assert.match(source.absent.get(name) ?? '', /job-b \(process 20, user 1000\)/);
-    }
+    assert.deepEqual(told(source, 2000), { cpu: 0, cpuCores: 0 });
+    assert.match(source.absent.get('memory') ?? '', /memory\.current: empty/);
   });
 
   test('that used more than all CPUs can have no figure; after more CPUs came they have one', (t) => {
