@@ -57,6 +57,7 @@ export const SIGNS: readonly {
   { weight: STRONG, find: containedNamespace },
   { weight: 4, find: privateNamespace },
   { weight: 3, find: limitedGroup },
+  { weight: 2, find: unmountedGroup },
   { weight: 1, find: ownPidNamespace },
   { weight: 1, find: ({ fs }) => MARKER_FILES.find(fs.has) },
   { weight: 1, find: partialMount },
@@ -194,6 +195,18 @@ function hasLimits(fs: RootFs, { cpu, memory }: Cgroups): boolean {
     return parseByteLimit(fs.text(`${folder}/${name}`));
   });
   return Math.min(...cores) < NO_LIMIT_CORES || Math.min(...bytes) < NO_LIMIT_BYTES;
+}
+
+/**
+ * A machine mounts the hierarchies in which its processes have groups; a sandbox with processes of its
+ * own may cover them.
+ */
+function unmountedGroup({ fs, cgroups }: Seen): string | undefined {
+  if (!hasOwnPidNamespace(fs)) return undefined;
+  const isGrouped = cgroups.paths.some((path) => namesOf(path).length > 0);
+  const { cpu, cpuacct, memory } = cgroups;
+  const isThere = [cpu, cpuacct, memory].some((one) => isPath(one) && fs.has(one.folders[0]));
+  return when(isGrouped && !isThere, 'a control group whose folder is mounted nowhere');
 }
 
 function ownPidNamespace({ fs }: Seen): string | undefined {
