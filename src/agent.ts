@@ -52,7 +52,8 @@ export class Agent {
   #open: OpenWindow = NOTHING_OPEN;
   #readMs = 0;
   #samples = 0;
-  readonly #last: Figures = createFigures();
+  #cpu: number | undefined;
+  #memory: number | undefined;
   #cancelTick: () => void = () => undefined;
   #stopped: Promise<Outcome> | undefined;
 
@@ -107,8 +108,8 @@ export class Agent {
       upSeconds: Math.round((clock.monoMs() - this.#startedMs) / 1000),
       samples: this.#samples,
       samplesInWindow: this.#options.window.samples,
-      cpuPercent: rounded(figureOf(this.#last, 'cpu')),
-      memoryPercent: rounded(figureOf(this.#last, 'memory')),
+      cpuPercent: rounded(this.#cpu),
+      memoryPercent: rounded(this.#memory),
       ...sink.status(),
     };
   }
@@ -135,7 +136,8 @@ export class Agent {
     if (aligned && this.#readMs >= this.#open.endMonoMs) this.#turn();
     if (!window.addFigures(figures)) return;
     this.#samples += 1;
-    this.#last.set(figures);
+    this.#cpu = figureOf(figures, 'cpu') ?? this.#cpu;
+    this.#memory = figureOf(figures, 'memory') ?? this.#memory;
     onSample?.(figures, clock.wallMs());
   }
 

@@ -10,7 +10,9 @@ import type { Resolve } from './delivery/publications.ts';
 import type { Post } from './delivery/service.ts';
 import type { Health } from './delivery/stats.ts';
 import type { Adopt, PendingWindows, Store } from './delivery/store.ts';
+import { periodWarning, startLine } from './diagnostics/start.ts';
 import { type Environment, given } from './environment.ts';
+import { ConfigError, codeOf } from './errors.ts';
 import { keyedNumber } from './kernel/bytes.ts';
 import type { Log } from './log.ts';
 import { checkTokens, type Facts, isToken, resolveDimensions } from './metadata/dimensions.ts';
@@ -78,6 +80,8 @@ export async function compose(config: Config, world: World, by?: Watching): Prom
   checkTokens(config.dimensions, world.environment);
   const source = await openSource(config, world, by);
   const window = new Window(config.metrics.map(({ series }) => series));
+  // Whoever reads it may signal at once: by then the agent has begun.
+  clock.after(0, () => sayStart(config, world, source.describe()));
   const publication: Publication = {
     namespace: config.namespace,
     dimensions: config.dimensions,
@@ -119,7 +123,7 @@ export async function compose(config: Config, world: World, by?: Watching): Prom
 
 /** What is chosen for the scope; what no scope has is loaded where it is wanted. */
 async function openSource(config: Config, world: World, by: Watching | undefined): Promise<Source> {
-  const fs = openRootFs(config.root);
+  const fs = openRoot(config);
   const plain = selectOptions(config, world, fs);
   const wanted = new Set([...plain.wanted, ...(by?.series ?? [])]);
   const source = await watchSource({
@@ -150,10 +154,29 @@ const EXTRA: readonly Series[] = [
   ] as const),
 ];
 
+function sayStart(config: Config, { log, environment }: World, description: string): void {
+  log.notice(...startLine(config, description, environment));
+  const isLone = config.dryRun || config.once;
+  const warning = isLone ? undefined : periodWarning(config.periodMs);
+  if (warning !== undefined) log.warn(warning);
+}
+
+/** Node's permission model forbids it without saying which flag allows it. */
+function openRoot({ root }: Config): RootFs {
+  try {
+    return openRootFs(root);
+  } catch (error) {
+    const codes = error instanceof Error ? [codeOf(error), codeOf(error.cause)] : [];
+    if (!codes.includes('ERR_ACCESS_DENIED')) throw error;
+    const problem = `does not allow ${root} to be read: start node with --allow-fs-read=* as well`;
+    throw new ConfigError('node --permission', problem, { cause: error });
+  }
+}
+
 /** What `--explain` prints: every source that could be, what it read, and the figures. */
 export async function explain(config: Config, world: World): Promise<string> {
   const { explainSource } = await import('./diagnostics/explain.ts');
-  const options = selectOptions(config, world, openRootFs(config.root));
+  const options = selectOptions(config, world, openRoot(config));
   return explainSource(options, config.metrics, config.logFormat);
 }
 
@@ -254,9 +277,15 @@ function resolver(world: World, aws: Aws): Resolve {
 async function spoolOpener(
   output: string,
   config: Config,
-  { clock, log, random, apart }: World,
+  { clock, log, random, environment, apart }: World,
 ): Promise<((pending: PendingWindows, adopt: Adopt) => Store) | undefined> {
   if (config.spool === undefined) return undefined;
+  const { lackOfThreads } = await import('./spool/threads.ts');
+  const lack = lackOfThreads(environment['UV_THREADPOOL_SIZE']);
+  if (lack !== undefined && apart === undefined) {
+    log.warn('the spool is left out: windows wait in memory alone', { reason: lack });
+    return undefined;
+  }
   const { Spool } = await import('./spool/spool.ts');
   const digits = (): string => Math.floor(random() * 2 ** 32).toString(16);
   const disk = await openFolder(config.spool, apart);
@@ -306,7 +335,7 @@ async function poster(world: World, aws: Aws): Promise<Post<Form>> {
 export async function check(config: Config, world: World): Promise<number> {
   const { clock, lines } = world;
   checkTokens(config.dimensions, world.environment);
-  const source = await watchSource(selectOptions(config, world, openRootFs(config.root)));
+  const source = await watchSource(selectOptions(config, world, openRoot(config)));
   const aws = await openAws(config, world);
   const { runCheck } = await import('./diagnostics/check.ts');
   const write = (line: string): void => {

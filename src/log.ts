@@ -10,8 +10,13 @@ type Taken = { readonly [name in 'time' | 'level' | 'message']?: never };
 /** Values that may stand beside a message. Never a secret, a token or a signed header. */
 export type Fields = Readonly<Record<string, string | number | boolean | undefined>> & Taken;
 
+type Write = (message: string, fields?: Fields) => void;
+
 /** One line an event, on stderr. */
-export type Log = Readonly<Record<Level, (message: string, fields?: Fields) => void>>;
+export interface Log extends Readonly<Record<Level, Write>> {
+  /** Of level info, and shown where warnings are: the one line that tells a quiet log from a dead agent. */
+  readonly notice: Write;
+}
 
 export interface LogOptions {
   readonly level: Level;
@@ -26,13 +31,19 @@ export function createLog(options: LogOptions): Log {
   const loudest = LEVELS.indexOf(options.level);
   const line = options.format === 'json' ? jsonLine : textLine;
   const at =
-    (level: Level) =>
-    (message: string, fields: Fields = {}): void => {
-      if (LEVELS.indexOf(level) > loudest) return;
+    (level: Level, from: Level = level): Write =>
+    (message, fields = {}) => {
+      if (LEVELS.indexOf(from) > loudest) return;
       const time = new Date(options.clock.wallMs()).toISOString();
       options.write(line(time, level, message, fields));
     };
-  return { error: at('error'), warn: at('warn'), info: at('info'), debug: at('debug') };
+  return {
+    error: at('error'),
+    warn: at('warn'),
+    notice: at('info', 'warn'),
+    info: at('info'),
+    debug: at('debug'),
+  };
 }
 
 function jsonLine(time: string, level: Level, message: string, fields: Fields): string {

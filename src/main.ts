@@ -7,6 +7,7 @@ import { check, compose, explain, type World } from './compose.ts';
 import { type Command, type Config, parseCommand } from './config/config.ts';
 import { helpLines, unknownVariables } from './config/flags.ts';
 import { FLAGS } from './config/table.ts';
+import { lossLine } from './delivery/outcome.ts';
 import { ConfigError, codeOf, reasonOf } from './errors.ts';
 import { createLog, type Log } from './log.ts';
 import type { Place } from './run/beside.ts';
@@ -22,6 +23,8 @@ const SERVE = '@disk';
 const [STDIN, STDOUT, STDERR] = [0, 1, 2] as const;
 /** For the receipt's line where there is no agent. */
 const LAST_MS = 500;
+/** For the last lines of the log, whose reader may have stopped. */
+const LOG_MS = 500;
 /** Signals that end the agent: an orchestrator's, a person's, a terminal's that went away. */
 const END_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 
@@ -52,6 +55,7 @@ const stderr: Lines = {
   },
   drained: async (deadlineMs) => lines?.drained(deadlineMs),
 };
+let isChecking = false;
 
 main().catch((error) => {
   const isSetting = error instanceof ConfigError;
@@ -70,7 +74,8 @@ async function main(): Promise<void> {
   // A reader that went away (`| head`) ends the program quietly.
   process.stdout.on('error', (error) => {
     if (codeOf(error) !== 'EPIPE') throw error;
-    process.exit(EXIT.flushed);
+    // What was found out is the exit code of --check all the same.
+    if (!isChecking) process.exit(EXIT.flushed);
   });
   process.stderr.on('error', () => undefined);
   const command: Command = parseCommand(split?.flags ?? process.argv.slice(2), process.env);
@@ -85,6 +90,7 @@ async function main(): Promise<void> {
 
 /** `--check` */
 async function checkAndExit(config: Config, world: World): Promise<void> {
+  isChecking = true;
   const code = await check(config, world);
   const deadlineMs = clock.monoMs() + config.flushTimeoutMs;
   await Promise.all([world.lines.drained(deadlineMs), stderr.drained(deadlineMs)]);
@@ -95,9 +101,7 @@ async function checkAndExit(config: Config, world: World): Promise<void> {
 async function run(config: Config): Promise<void> {
   const world = worldOf(config);
   const { log } = world;
-  for (const name of unknownVariables(FLAGS, process.env)) {
-    log.warn('a variable looks like a setting and is none', { name });
-  }
+  warnOfVariables(log);
   const composing = hasReceipt(config) ? composeWatched(config, world) : compose(config, world);
   const end = endOf(composing, config, log);
   // Before anything is said: whoever reads that we are there may signal at once.
@@ -146,11 +150,14 @@ function endOf(composing: Promise<Running>, config: Config, log: Log): () => voi
     composing
       .then((agent) => agent.stop(deadlineMs))
       .then(
-        async ({ sent, spooled, lost, lostAtEnd, isStuck }) => {
-          const fields = { windowsSent: sent, windowsSpooled: spooled, windowsLost: lost };
-          if (lostAtEnd > 0) log.error('data was lost at the end', fields);
+        async (outcome) => {
+          const { sent, spooled, lost, lostAtEnd, isStuck } = outcome;
+          const fields = config.dryRun
+            ? { windowsShown: sent }
+            : { windowsSent: sent, windowsSpooled: spooled, windowsLost: lost };
+          if (lostAtEnd > 0) log.error(lossLine(outcome, config), fields);
           else log[spooled > 0 ? 'warn' : 'info']('ended', fields);
-          await stderr.drained(deadlineMs);
+          await stderr.drained(Math.min(deadlineMs, clock.monoMs() + LOG_MS));
           // A thread that hangs in a file system or a name service keeps process.exit from ending.
           if (isStuck || threads.held > 0) process.kill(process.pid, 'SIGKILL');
           process.exit(lostAtEnd > 0 ? EXIT.failed : EXIT.flushed);
@@ -167,10 +174,18 @@ function onSignals(end: () => void, tell: () => void): void {
   for (const signal of END_SIGNALS) process.on(signal, end);
   // A second Ctrl-C is a person who does not want to wait.
   process.once('SIGINT', () => {
+    if (process.stderr.isTTY) stderr.write('flushing; Ctrl-C again to quit');
     process.on('SIGINT', () => process.exit(EXIT.failed));
   });
   // Without a listener Node opens its inspector's port.
   process.on('SIGUSR1', tell);
+}
+
+function warnOfVariables(log: Log): void {
+  for (const [name, meant] of unknownVariables(FLAGS, process.env)) {
+    const remedy = meant === undefined ? undefined : `did you mean ${meant}?`;
+    log.warn('a variable looks like a setting and is none', { name, remedy });
+  }
 }
 
 /** The agent, or the agent with what it says of the run at its end. */
@@ -186,12 +201,14 @@ async function composeWatched(config: Config, world: World): Promise<Running> {
 }
 
 function placeOf(command: string, hasJob: boolean, to: Lines): Place {
+  const { LC_ALL, LC_CTYPE, LANG } = process.env;
   return {
     command,
     hasJob,
     isMain: process.pid === 1 || process.ppid === 1,
     node: process.execPath,
     isTerminal: isatty(STDERR),
+    isUtf8: /utf-?8/i.test(LC_ALL || LC_CTYPE || LANG || ''),
     startMs: clock.wallMs(),
     write: (text) => {
       to.write(text);
@@ -240,6 +257,7 @@ async function runWithJob({ flags, command }: Split): Promise<void> {
       const { openBeside } = await import('./run/beside.ts');
       const apart = [process.execPath, process.argv[1] ?? ''] as const;
       const world = { ...worldOf(parsed, openOwnLines(STDOUT, clock)), apart };
+      warnOfVariables(world.log);
       const watch = await openBeside(parsed, world, place);
       watch.start();
       return {

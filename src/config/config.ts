@@ -8,7 +8,7 @@ import type { Metric, Statistics } from '../metrics/metric.ts';
 import type { Dimension } from '../metrics/publication.ts';
 import type { CpuBase, MemoryMode } from '../sources/options.ts';
 import type { Scope } from '../sources/select.ts';
-import { type Flag, Settings } from './flags.ts';
+import { Settings, twinOf } from './flags.ts';
 import * as table from './table.ts';
 
 /** Everything that can be set, checked. */
@@ -101,9 +101,11 @@ export function parseCommand(
     );
   }
   const rootPath = settings.one(table.root) ?? table.root.fallback;
-  const name = settings.one(table.service) ?? placeholderFor(table.service, needsNoName);
+  const [name, namespace] = needsNoName
+    ? [settings.one(table.service) ?? DRY_RUN_NAME, settings.one(table.namespace) ?? DRY_RUN_NAME]
+    : namesOf(settings);
   return {
-    namespace: settings.one(table.namespace) ?? placeholderFor(table.namespace, needsNoName),
+    namespace,
     dimensions: checked(
       [{ Name: SERVICE_DIMENSION, Value: name }, ...settings.all(table.dimension)],
       settings.origin(table.dimension),
@@ -158,10 +160,20 @@ function chosenMetrics(settings: Settings, kind: Statistics, isJob: boolean): re
   throw new ConfigError(settings.origin(table.metrics), problem);
 }
 
-/** What sends nothing shows something for what it was not given; a real run must be told. */
-function placeholderFor(flag: Flag<string>, isOptional: boolean): string {
-  if (isOptional) return DRY_RUN_NAME;
-  throw new ConfigError(`--${flag.name}`, `is required, expected ${flag.expected}`);
+/** @throws ConfigError that names all that are missing, and all ways to give them */
+function namesOf(settings: Settings): [service: string, namespace: string] {
+  const [service, namespace] = [settings.one(table.service), settings.one(table.namespace)];
+  if (service !== undefined && namespace !== undefined) return [service, namespace];
+  const missing = [
+    ...(namespace === undefined ? [table.namespace] : []),
+    ...(service === undefined ? [table.service] : []),
+  ];
+  const flags = missing.map(({ name }) => `--${name}`).join(' and ');
+  const ways = missing.map(({ name }) => twinOf(name)).join(' and ');
+  const isOne = missing.length === 1;
+  const expected = missing.map((flag) => (isOne ? '' : `${flag.value} of `) + flag.expected);
+  const problem = `${isOne ? 'is' : 'are'} required, expected ${expected.join(', and ')}`;
+  throw new ConfigError(flags, `${problem}; also as ${ways}; --dry-run needs neither`);
 }
 
 /** @throws ConfigError for two dimensions of one name, or too many */

@@ -30,6 +30,10 @@ export class Reporter {
   #failures = 0;
   /** The trouble that was said; empty where all is well. */
   #said = '';
+  /** Monotonic: of the first failure since all was well. */
+  #sinceMs = 0;
+  #isDraining = false;
+  #lastReason = 'there was no time to try';
   readonly #clock: Clock;
   /** When something that may go on was said. */
   readonly #reportedMs = new Map<string, number>();
@@ -55,13 +59,22 @@ export class Reporter {
       const level = this.#isDue('rejected') ? 'warn' : 'debug';
       this.#log[level](TROUBLES.invalid, { datums: rejected, reason });
     }
-    if (this.#said !== '') this.#log.warn('publishing again', { windowsWaiting });
+    if (this.#said !== '') {
+      const after = spanOf(this.#clock.monoMs() - this.#sinceMs);
+      this.#log.warn('publishing again', { after, windowsWaiting });
+      this.#isDraining = windowsWaiting > 0;
+    } else if (this.#isDraining && windowsWaiting === 0) {
+      this.#log.warn('drained: all windows that waited are sent');
+      this.#isDraining = false;
+    }
     this.#said = '';
     this.#failures = 0;
   }
 
   #failed(verdict: Verdict, kind: keyof typeof TROUBLES, windowsWaiting: number): void {
+    if (this.#failures === 0) this.#sinceMs = this.#clock.monoMs();
     this.#failures += 1;
+    this.#lastReason = verdict.message || verdict.code;
     const { code, message: reason, requestId } = verdict;
     const remedy = this.#remedyFor(verdict);
     const fields = { code, reason, requestId: requestId || undefined, remedy, windowsWaiting };
@@ -69,12 +82,19 @@ export class Reporter {
     const isMoment = kind === 'retry' && this.#failures < WARN_FROM && this.#said === '';
     if (PASSING.has(kind)) {
       this.#log[this.#isDue(state) ? 'warn' : 'debug'](TROUBLES[kind], fields);
-    } else if (state === this.#said) this.#log.debug(TROUBLES[kind], fields);
-    else if (isMoment) this.#log.info('an attempt to publish failed, trying again', fields);
+    } else if (state === this.#said && !this.#isDue('trouble')) {
+      this.#log.debug(TROUBLES[kind], fields);
+    } else if (isMoment) this.#log.info('an attempt to publish failed, trying again', fields);
     else {
       this.#said = state;
+      this.#reportedMs.set('trouble', this.#clock.monoMs());
       this.#log[kind === 'denied' ? 'error' : 'warn'](TROUBLES[kind], fields);
     }
+  }
+
+  /** Of the last failure. */
+  get lastReason(): string {
+    return this.#lastReason;
   }
 
   lost(why: Loss): void {
@@ -120,4 +140,15 @@ export class Reporter {
 function stateOf({ kind, code, message }: Verdict): string {
   if (kind === 'retry' || kind === 'throttled') return kind;
   return `${kind} ${code === 'NotReady' ? message : code}`;
+}
+
+const SECOND_MS = 1000;
+const MINUTE_MS = 60_000;
+
+/** `48 s`, `12 min`, `2 h 30 min`. */
+function spanOf(ms: number): string {
+  if (ms < 2 * MINUTE_MS) return `${Math.round(ms / SECOND_MS)} s`;
+  const minutes = Math.round(ms / MINUTE_MS);
+  const hours = Math.floor(minutes / 60);
+  return hours === 0 ? `${minutes} min` : `${hours} h ${minutes % 60} min`;
 }

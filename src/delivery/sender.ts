@@ -121,7 +121,14 @@ export class Sender<Body> {
     this.#reporter.reportLosses(true);
     const unspooled = this.#outbox.unspooledWindows;
     const { sent, lost } = this.#stats.total;
+    const stay = this.#outbox.unspooled(unspooled);
+    const loss = {
+      fromMs: Math.min(...stay.map(({ startMs }) => startMs)),
+      toMs: Math.max(...stay.map(({ endMs }) => endMs)),
+      reason: this.#reporter.lastReason,
+    };
     return {
+      ...(stay.length === 0 ? undefined : { loss }),
       sent,
       spooled: this.#outbox.windows - unspooled,
       lost: lost + unspooled,

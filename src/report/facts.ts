@@ -48,7 +48,8 @@ const KILLED = 137;
 export function outcomeOf(facts: RunFacts): RunOutcome {
   if (facts.isNotStarted) return 'notStarted';
   if (facts.signal !== undefined && facts.wasAsked) return 'stopped';
-  return facts.exitCode === 0 && facts.signal === undefined ? 'succeeded' : 'failed';
+  // A run without a job has none.
+  return (facts.exitCode ?? 0) === 0 && facts.signal === undefined ? 'succeeded' : 'failed';
 }
 
 /** 0 or 1, as the metric JobFailures has it. */

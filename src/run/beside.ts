@@ -25,6 +25,8 @@ export interface Place {
   readonly command: string;
   readonly node: string;
   readonly isTerminal: boolean;
+  /** What the terminal can show, by the locale. */
+  readonly isUtf8: boolean;
   readonly hasJob: boolean;
   /** We are the container's main process, or its init's child: all that it counts is this run's. */
   readonly isMain: boolean;
@@ -102,7 +104,7 @@ export async function giveReceipt(
   const usual = place.hasJob ? (place.isTerminal ? 'text' : 'json') : 'none';
   const how = form ?? usual;
   if (how === 'none') return;
-  if (how === 'text') return place.write(receiptBlock(facts, true));
+  if (how === 'text') return place.write(receiptBlock(facts, place.isUtf8));
   const line = receiptLine(receiptOf(facts));
   if (how === 'json') return place.write(line);
   try {

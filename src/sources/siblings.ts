@@ -1,3 +1,4 @@
+// Over 200 lines: who is there, what they may use together and what they use come of the same members.
 import { NoDataError } from '../errors.ts';
 import { coresFit, utilization } from '../metrics/cpu.ts';
 import { type Figures, type Meter, PLACES } from '../metrics/figures.ts';
@@ -17,9 +18,10 @@ import {
   tightest,
 } from './limits.ts';
 import { Machine } from './machine.ts';
-import { findMembers, type Hidden, isReadable, type Member, ownKey } from './members.ts';
+import { findMembers, isReadable, type Member, ownKey } from './members.ts';
 import { isAnswer, sourceOf } from './meters.ts';
 import { type SourceOptions, withoutSelf } from './options.ts';
+import type { Identified } from './process.ts';
 import type { RootFs } from './rootfs.ts';
 import type { Source } from './source.ts';
 
@@ -66,7 +68,7 @@ export function openSiblingSource(fs: RootFs, options: SiblingOptions): Source {
 }
 
 /** Why some containers cannot be read, and what to do. */
-export function refusalText(hidden: readonly Hidden[], user: string): string {
+export function refusalText(hidden: readonly Identified[], user: string): string {
   const some = hidden.map(({ comm, pid, uid }) => `${comm} (process ${pid}, user ${uid})`);
   const count =
     hidden.length === 1 ? '1 other container is' : `${hidden.length} other containers are`;
@@ -83,7 +85,7 @@ class Crew {
   readonly #options: SiblingOptions;
   readonly machine: Machine;
   found: readonly Member[] = [];
-  hidden: readonly Hidden[] = [];
+  hidden: readonly Identified[] = [];
   cores: Limit = { value: Number.POSITIVE_INFINITY, from: 'nothing' };
   bytes: Limit = { value: Number.POSITIVE_INFINITY, from: 'nothing' };
   own = '';
@@ -101,6 +103,8 @@ class Crew {
   refresh(nowMs: number): void {
     if (nowMs - this.#scannedMs >= RESCAN_MS) this.rescan(nowMs);
     if (this.hidden.length > 0) throw new NoDataError(refusalText(this.hidden, this.#options.user));
+    // The agent's own container alone is not the task: what else there is, is looked for again.
+    if (this.found.length < 2) throw new NoDataError('no other container is visible any more');
   }
 
   /** After a member failed: it may have ended. */
@@ -188,14 +192,21 @@ class SiblingCpuMeter implements Meter {
       used = this.#sum(spanMs);
     });
     if (Number.isNaN(used)) return;
-    const { online } = this.#crew;
-    if (!coresFit(used, spanMs, online)) {
-      throw new NoDataError(`${used} cores were in use on ${online} CPUs, which cannot be`);
-    }
+    this.#checkPossible(used, spanMs, nowMs);
     figures[PLACES.cpuCores] = used;
     const { value } = this.#crew.cores;
     if (!Number.isFinite(value)) throw new NoDataError('nothing says how many CPUs are 100 %');
     figures[PLACES.cpu] = utilization(used, value, spanMs);
+  }
+
+  /** More CPUs may have come since they were counted. */
+  #checkPossible(used: number, spanMs: number, nowMs: number): void {
+    if (coresFit(used, spanMs, this.#crew.online)) return;
+    this.#crew.doubt(nowMs);
+    const { found, online } = this.#crew;
+    if (coresFit(used, spanMs, online)) return;
+    const sum = `${found.length} containers grew by ${Math.round(used * 100) / 100} cores`;
+    throw new NoDataError(`${sum} on ${online} CPUs, which cannot be`);
   }
 
   /** Cores in use by all; NaN where one of them is new, or began anew: then the sum has no baseline. */

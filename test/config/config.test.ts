@@ -400,6 +400,32 @@ const ROWS: readonly Row[] = [
     expected: /expected a size from 1MiB to 1GiB, such as 64MiB$/,
   },
   {
+    flag: 'cpu-limit',
+    read: ({ saidCores }) => saidCores,
+    fallback: undefined,
+    good: [
+      ['0.5', 0.5],
+      ['500m', 0.5],
+      ['2', 2],
+      ['1500m', 1.5],
+    ],
+    bad: ['0', '0m', '-1', 'm', '1 ', '500M', '0.5 cores', '1e3'],
+    expected: /expected cores above 0, such as 0\.5 or 500m$/,
+  },
+  {
+    flag: 'memory-limit',
+    read: ({ saidBytes }) => saidBytes,
+    fallback: undefined,
+    good: [
+      ['512MiB', 512 * MIB],
+      ['512Mi', 512 * MIB],
+      ['536870912', 512 * MIB],
+      ['9223372036854', 9_223_372_036_854],
+    ],
+    bad: ['0', '1023KiB', '-1', '512mib', 'max'],
+    expected: /expected a size of at least 1MiB, such as 512MiB or 536870912$/,
+  },
+  {
     flag: 'log-level',
     read: ({ logLevel }) => logLevel,
     fallback: 'warn',
@@ -719,7 +745,7 @@ describe('--dry-run', () => {
   });
 
   test('switched off needs what it needs', () => {
-    refusal('--service', ['--dry-run=false']);
+    refusal('--namespace and --service', ['--dry-run=false']);
   });
 });
 
@@ -911,7 +937,7 @@ describe('--check', () => {
   });
 
   test('with a datum it needs both, and is a check by itself', () => {
-    refusal('--service', ['--check-publish']);
+    refusal('--namespace and --service', ['--check-publish']);
     refusal('--namespace', ['--check-publish', '--service=a']);
     const { check, checkPublish } = withArguments('--check-publish');
     assert.deepEqual([check, checkPublish], [true, true]);
@@ -973,13 +999,6 @@ describe('--statistics', () => {
   });
 });
 
-test('nothing given is refused for the service or namespace first, and says what is expected', () => {
-  assert.throws(() => parseCommand([], {}), {
-    name: 'ConfigError',
-    message: /^--(?:service|namespace): is required, expected 1 to /,
-  });
-});
-
 test('neither the arguments nor the environment are changed', () => {
   const argv = Object.freeze([...requiredWithout(), '--tags', 'A', 'B']);
   const environment = Object.freeze({ METRICS_AGENT_PERIOD: ' 5 ' });
@@ -1018,9 +1037,30 @@ describe('unknownVariables', () => {
   for (const [what, names, stray] of cases) {
     test(`of ${what} are ${stray.length}`, () => {
       const environment = Object.fromEntries(names.map((name) => [name, 'x']));
-      assert.deepEqual(unknownVariables(FLAGS, environment), stray);
+      const found = unknownVariables(FLAGS, environment);
+      assert.deepEqual(
+        found.map(([name]) => name),
+        stray,
+      );
     });
   }
+});
+
+test('a variable that looks like a setting is said with the one that it may mean', () => {
+  const meant = (name: string): string | undefined =>
+    unknownVariables(FLAGS, { [name]: 'x' })[0]?.[1];
+  assert.equal(meant('METRICS_AGENT_NAMESPCE'), 'METRICS_AGENT_NAMESPACE');
+  assert.equal(meant('METRICS_AGENT_PERIODS'), 'METRICS_AGENT_PERIOD');
+  assert.equal(meant('METRICS_AGENT_DRYRUN'), 'METRICS_AGENT_DRY_RUN');
+  assert.equal(meant('METRICS_AGENT_SOMETHING_ELSE'), undefined);
+});
+
+test('what is missing is said at once, with its variables and what needs neither', () => {
+  assert.throws(() => parseCommand([], {}), {
+    name: 'ConfigError',
+    message:
+      /^--namespace and --service: are required, .*METRICS_AGENT_NAMESPACE and METRICS_AGENT_SERVICE; --dry-run needs neither$/,
+  });
 });
 
 function shown(text: string): string {

@@ -97,3 +97,32 @@ describe('what goes on happening', () => {
     );
   });
 });
+
+describe('an outage', () => {
+  const noun = (line: string): string => line.replace(/ (?:code|datums)=.*/, '');
+
+  test('is said at once and then once an hour, and at its end how long it lasted and when all is sent', async () => {
+    const minutes = 2.5 * HOURS;
+    let isDown = true;
+    const { said } = await windows(
+      minutes + 20,
+      MINUTE,
+      (nth) => {
+        // By the pace of an outage; a request is smaller than all that waits.
+        isDown &&= nth < 150;
+        return verdict(isDown ? 'retry' : 'accepted');
+      },
+      40,
+    );
+    const fails = said.filter((line) => line.startsWith('warn publishing fails'));
+    assert.ok(fails.length >= 2 && fails.length <= 4, said.join('\n'));
+    assert.ok(fails.every((line) => / reason=m /.test(line)));
+    const [again, drained, ...more] = said.filter((line) => !fails.includes(line));
+    assert.match(
+      again ?? '',
+      /^warn publishing again after="\d+ (?:h \d+ )?min" windowsWaiting=\d+$/,
+    );
+    assert.equal(drained, 'warn drained: all windows that waited are sent');
+    assert.deepEqual(more.map(noun), []);
+  });
+});

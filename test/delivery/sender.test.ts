@@ -149,7 +149,10 @@ describe('a sink', () => {
     const { sink } = rigOf();
     for (const ago of [2, 1]) sink.accept(windowOf(ago));
     await cloudwatch.waitFor(({ requests: all }) => all.length === 1);
-    assert.deepEqual(await sink.flush(clock.monoMs() + 300), { ...NONE, lost: 2, lostAtEnd: 2 });
+    const { loss, ...outcome } = await sink.flush(clock.monoMs() + 300);
+    assert.deepEqual(outcome, { ...NONE, lost: 2, lostAtEnd: 2 });
+    assert.match(loss?.reason ?? '', /^no answer within \d+ ms$/);
+    assert.equal((loss?.toMs ?? 0) - (loss?.fromMs ?? 0), 2 * MINUTE);
   });
 
   test('what is not ready yet makes windows wait, and is said once', async () => {
@@ -174,7 +177,9 @@ describe('a sink', () => {
     const { sink, logged } = rigOf({ remedyFor });
     sink.accept(windowOf(1));
     await cloudwatch.waitFor(({ requests: all }) => all.length === 1);
-    assert.deepEqual(await sink.flush(soon()), { ...NONE, lost: 1, lostAtEnd: 1 });
+    const { loss, ...outcome } = await sink.flush(soon());
+    assert.deepEqual(outcome, { ...NONE, lost: 1, lostAtEnd: 1 });
+    assert.equal(loss?.reason, 'not authorized');
     const errors = logged.filter((line) => line.startsWith('error '));
     assert.equal(errors.length, 1);
     assert.match(errors[0] ?? '', /^error publishing is refused, .*remedy="a remedy for AccessD/);
@@ -261,7 +266,7 @@ describe('a service of another kind', () => {
         return Promise.resolve({ ...nothing, kind: 'accepted' });
       },
     };
-    const log = { error: nothing, warn: nothing, info: nothing, debug: nothing };
+    const log = { error: nothing, warn: nothing, notice: nothing, info: nothing, debug: nothing };
     function nothing(): void {
       // What it says is of no matter here.
     }

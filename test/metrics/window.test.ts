@@ -146,12 +146,13 @@ describe('a window', () => {
     }
   });
 
-  test('CPU and memory together are one sample, and what is not published is none', () => {
+  test('CPU and memory together are one sample, and so is what is not published', () => {
     const window = new Window(['cpu', 'memory', 'tick']);
     window.addFigures(figuresOf({ cpu: 5, memory: 7 }));
-    assert.equal(window.addFigures(figuresOf({ swap: 7 })), false);
-    assert.equal(window.samples, 1);
-    assert.deepEqual(numbersOf(window, 'tick'), [1]);
+    assert.equal(window.addFigures(figuresOf({ swap: 7 })), true);
+    assert.equal(window.addFigures(figuresOf({})), false);
+    assert.equal(window.samples, 2);
+    assert.deepEqual(numbersOf(window, 'tick'), [1, 1]);
   });
 
   test('a single number from elsewhere is no sample', () => {

@@ -12,11 +12,12 @@ const SRC = fileURLToPath(new URL('../../src/', import.meta.url));
  * file; files of one folder may look at one another, except where the row of a file says otherwise.
  */
 const ARROWS: Readonly<Record<string, string>> = {
-  main: 'agent clock compose config/config config/flags config/table errors log node:os node:tty run sinks/lines spool/serve version',
+  main: 'agent clock compose config/config config/flags config/table delivery/outcome errors log node:os node:tty run sinks/lines spool/serve version',
   compose:
-    'agent aws/aws aws/files clock cloudwatch config/config delivery diagnostics environment kernel/bytes log metadata metrics net/http node:os sinks sources spool version',
+    'agent aws/aws aws/files clock cloudwatch config/config delivery diagnostics environment errors kernel/bytes log metadata metrics net/http node:os sinks sources spool version',
 
-  'diagnostics/explain': 'clock metrics sources',
+  'diagnostics/start': 'config/config environment log',
+  'diagnostics/explain': 'clock metrics sources/detect sources/rootfs sources/select sources/watch',
   diagnostics:
     'aws aws/credentials clock cloudwatch delivery environment errors metrics/publication net/http',
 
@@ -33,11 +34,12 @@ const ARROWS: Readonly<Record<string, string>> = {
   // The loop knows neither AWS nor files: source and sink come as arguments.
   agent: 'clock log metrics sinks/sink sources/source',
 
-  sources: 'clock environment errors kernel metadata/ecs metrics sources/cgroup',
+  sources: 'clock environment errors kernel metadata metrics sources/cgroup',
   'sources/rootfs': 'errors node:fs',
   // The sources that start processes: on macOS, and for GPUs; never on a tick.
   'sources/gpu': 'clock metrics node:child_process',
-  'sources/mac': 'clock errors kernel/vmstat metrics node:child_process node:os sources',
+  'sources/mac':
+    'clock errors kernel/vmstat metrics node:child_process node:os sources/common sources/meters sources/options sources/source',
   'sources/cgroup': 'errors kernel metrics sources',
   kernel: 'kernel/bytes',
 

@@ -30,6 +30,19 @@ describe('levels', () => {
   }
 });
 
+test('the notice is of level info, and shown where warnings are; nothing else of info is', () => {
+  const at = (level: Level): string[] => {
+    const lines: string[] = [];
+    const log = createLog({ level, format: 'text', clock, write: (line) => lines.push(line) });
+    log.notice('here');
+    log.info('there');
+    return lines.map((line) => line.replace(`${TIME} `, ''));
+  };
+  assert.deepEqual(at('error'), []);
+  assert.deepEqual(at('warn'), ['info here']);
+  assert.deepEqual(at('info'), ['info here', 'info there']);
+});
+
 describe('text', () => {
   const cases: [what: string, message: string, fields: Fields | undefined, rest: string][] = [
     ['without fields', 'a message', undefined, 'a message'],

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { agentCommand, coresUsed, inCgroup, loadCommand, measure } from '../support/lab/agent.ts';
+import {
+  agentCommand,
+  coresUsed,
+  inCgroup,
+  loadCommand,
+  measure,
+  measureBeside,
+} from '../support/lab/agent.ts';
 import {
   assertCpuTruth,
   assertEnded,
@@ -11,7 +18,7 @@ import {
   assertWithin,
 } from '../support/lab/assert.ts';
 import { closeLab, type Lab, labLacks, openLab } from '../support/lab/lab.ts';
-import { runAgent, start } from '../support/program.ts';
+import { type Program, start } from '../support/program.ts';
 
 const SECONDS = 5;
 const METRICS = ['--metrics', 'all'];
@@ -43,11 +50,23 @@ describe('a plain cgroup of version 1', { skip: labLacks() }, () => {
     assertThrottled(named);
   });
 
-  test('named and not there, it is an error that says what was looked for', async () => {
-    const path = `${lab.cgroup.path}/nobody`;
-    const { code, stderr } = await runAgent(['--dry-run', '--once', '--scope', `cgroup:${path}`]);
-    assert.equal(code, 2, stderr);
-    assert.ok(stderr.includes(path), stderr);
+  test('named and not there, it is waited for, and measured from when it is', async () => {
+    const late = lab.cgroup.child('late');
+    const agent = agentCommand(lab, 12, ['--scope', `cgroup:${late.path}`, ...METRICS]);
+    let load: Program | undefined;
+    const waited = await measureBeside(agent, [late], async (program) => {
+      await program.until('a warning', ({ stderr }) => stderr().includes('there is no group'));
+      late.make({ cores: 0.5, memoryMiB: 200 });
+      const [file = '', ...argv] = inCgroup(late, loadCommand(lab, { spin: 1, pinMiB: 50 }));
+      load = start(file, argv);
+    });
+    load?.kill('SIGKILL');
+    await load?.ended;
+    assert.ok(waited.warnings[0]?.includes(late.path), waited.stderr);
+    assertScope(waited, { scope: 'none:' });
+    assert.match(waited.warnings.join('\n'), /the scope changes from nothing .*cpu\.limit=0\.5 /);
+    assertWithin(waited.metrics['CPUUtilization'], [97, 100], 'CPUUtilization', waited);
+    assertWithin(waited.metrics['MemoryUtilization'], [25, 60], 'MemoryUtilization', waited);
   });
 
   test('the agent’s own, in the host’s namespaces, leaves it a monitor of the host', async () => {

@@ -155,6 +155,23 @@ describe('runc on cgroup v1', { skip: labLacks('runc', 'stress-ng') }, () => {
     assert.equal(nested.metrics['MemoryLimitBytes'], 200 * MIB);
   });
 
+  for (const cgroupNamespace of [false, true]) {
+    const where = cgroupNamespace ? 'a' : 'no';
+    test(`the machine’s root mounted at /host before all else, ${where} cgroup namespace: the own group`, async () => {
+      const id = cgroupNamespace ? 'host-mount-ns' : 'host-mount';
+      const limits = { cores: 0.5, memoryMiB: 256 };
+      const container = { limits, cgroupNamespace, hostMount: true };
+      const own = await run(id, { spin: 1, pinMiB: 50 }, container);
+      assertEnded(own);
+      assertScope(own, { scope: 'container', 'cpu.limit': '0.5', 'mem.limit': '256MiB' });
+      assert.doesNotMatch(own.stderr, /\.dir=\/host\//, 'the nearest mount is the usual one');
+      assertWithin(own.metrics['CPUUtilization'], [97, 100], 'CPUUtilization', own);
+      assertCpuTruth(own, 0.5);
+      assertMemoryTruth(own, 256);
+      assertThrottled(own);
+    });
+  }
+
   test('a child that the kernel ends for want of memory is counted', async () => {
     const killed = await run('oom', { hog: true }, { limits: { memoryMiB: 160 } });
     const truth = (killed.truth.at(-1)?.oomKills ?? 0) - (killed.truth[0]?.oomKills ?? 0);

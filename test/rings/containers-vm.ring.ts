@@ -10,6 +10,7 @@ import {
   assertWithin,
   saidAlone,
 } from '../support/lab/assert.ts';
+import { assertHidden, HIDDEN } from '../support/lab/hidden.ts';
 import { closeLab, sweepLeftovers } from '../support/lab/lab.ts';
 import { type Arrangement, bootGuest, type Guest, vmNeeds } from '../support/lab/vm.ts';
 
@@ -128,6 +129,49 @@ describeGuest('v2', 'psi=1', (run) => {
     assertMemoryTruth(pod, 256);
     assert.equal(saidAlone(pod), 0, pod.stderr);
   });
+
+  test('from a sidecar that starts before its app: the sum, and nothing of the time before', () => {
+    const late = run('podLate');
+    assertEnded(late);
+    assertScope(late, { scope: 'container', 'mem.limit': '96MiB' });
+    const changes = late.warnings.filter((text) => text.startsWith('the scope changes'));
+    assert.match(
+      changes.join('\n'),
+      /from container to task.*source=siblings containers=2 cpu\.limit=1 /,
+    );
+    assert.equal(late.metrics['MemoryLimitBytes'], 256 * MIB);
+    const percent = (100 * (late.truth.at(-1)?.workingSet ?? Number.NaN)) / (256 * MIB);
+    const { MaxMemoryUtilization } = late.metrics;
+    assertWithin(MaxMemoryUtilization, [percent - 4, percent + 4], 'MaxMemoryUtilization', late);
+  });
+
+  test('a container whose group lies in the app’s is counted once, by the app’s limits', () => {
+    const nested = run('podNested');
+    assertEnded(nested);
+    assertScope(nested, { source: 'siblings', 'cpu.limit': '1', 'mem.limit': '256MiB' });
+    assert.match(nested.stderr, /source=siblings containers=2 /);
+    assertMemoryTruth(nested, 256);
+  });
+
+  for (const { what, name, app, sidecar } of HIDDEN) {
+    test(`${what}: nothing rather than the agent’s own use, and who cannot read whom`, () => {
+      assertHidden(run(name), sidecar.user ?? 0, app.user ?? 0);
+    });
+  }
+
+  for (const [name, what] of [
+    ['hostMount', 'a'],
+    ['hostMountBare', 'no'],
+  ] as const) {
+    test(`the machine’s root mounted at /host before all else, ${what} cgroup namespace: the own group`, () => {
+      const own = run(name);
+      assertEnded(own);
+      assertScope(own, { scope: 'container', 'cpu.limit': '0.5', 'mem.limit': '160MiB' });
+      assert.doesNotMatch(own.stderr, /\.dir=\/host\//, 'the nearest mount is the usual one');
+      assertMemoryTruth(own, 160);
+      assert.equal(saidAlone(own), 0, own.stderr);
+    });
+  }
 });
 
 describeGuest('v1', 'psi=0', (run) => {

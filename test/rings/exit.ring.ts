@@ -46,6 +46,6 @@ exec "$1" "$2" --namespace N --service S --log-level info --once --period 1 --fl
   assert.match(program.stderr(), /code=CONNECT_TIMEOUT reason="no connection within/);
   assert.match(
     program.stderr(),
-    /data was lost at the end windowsSent=0 windowsSpooled=0 windowsLost=1/,
+    /stopped: the window \S+ UTC could not be sent within 2 s .* windowsSent=0 windowsSpooled=0 windowsLost=1/,
   );
 });

@@ -416,4 +416,34 @@ describe('one deadline for the whole stop', { concurrency: 2 }, () => {
     assert.equal(await program.ended, 8);
     assert.match(program.stderr(), /the receipt is not written/);
   });
+
+  test('a spool whose disk stands still holds the end no longer than that', async () => {
+    const spool = join(folder, 'spool');
+    const flags = ['--flush-timeout', '2', '--spool', spool, '--period', '1'];
+    const program = startAgent([...flags, '--', 'sh', '-c', 'echo ready; sleep 3; exit 8'], {
+      environment: { ...publishing(), ...down },
+    });
+    const serving = ['-f', `^${process.execPath} .*@disk ${spool}$`];
+    await until(() => spawnSync('pgrep', serving).status === 0);
+    const [pid = ''] = spawnSync('pgrep', serving, { encoding: 'utf8' }).stdout.split('\n');
+    process.kill(Number(pid), 'SIGSTOP');
+    try {
+      assert.equal(await program.ended, 8);
+      assert.ok(Number(receiptOf(program.stderr())['durationSeconds']) < 4);
+    } finally {
+      process.kill(Number(pid), 'SIGKILL');
+    }
+  });
+});
+
+describe('without a job', () => {
+  test('a run with --receipt ends with one, and with its own exit code', async () => {
+    const flags = ['--dry-run', '--once', '--period', '1', '--receipt', 'json'];
+    const program = startAgent(flags);
+    assert.equal(await program.ended, 0);
+    const receipt = receiptOf(program.stderr());
+    assert.equal(receipt['outcome'], 'succeeded');
+    assert.ok(!('exitCode' in receipt));
+    assert.ok(Number(receipt['samples']) >= 1);
+  });
 });

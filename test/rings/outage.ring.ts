@@ -45,7 +45,7 @@ test('an outage of two weeks stays within its bounds, on disk as well, and then 
         output: 'cloudwatch',
         namespace: PUBLICATION.namespace,
         clock,
-        log: { error: note, warn: note, info: note, debug: () => undefined },
+        log: { error: note, warn: note, notice: note, info: note, debug: () => undefined },
         pending,
         adopt,
       }),

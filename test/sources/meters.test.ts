@@ -580,6 +580,16 @@ describe('the CPU time of a container', () => {
     assert.match(source.absent.get('cpu') ?? '', /on 4 CPUs, which cannot be/);
   });
 
+  test('after more CPUs came is the share of all, at once', (t) => {
+    const { root, source } = containerRig(t, group('cg/own', { seconds: 7 }));
+    told(source, 0);
+    root.write({
+      ...group('cg/own', { seconds: 13 }),
+      'sys/devices/system/cpu/online': '0-7\n',
+    });
+    assert.deepEqual(told(source, 1000, CPU), { cpu: 75, cpuCores: 6 });
+  });
+
   test('against a limit that was raised is the share of the new one, at once', (t) => {
     const { root, source } = containerRig(t, group('cg/own', { seconds: 7, cores: 0.5 }));
     told(source, 0);
@@ -897,15 +907,24 @@ describe('members', () => {
     assert.deepEqual(told(source, 2000), { cpu: 25, cpuCores: 1, memory: 2 });
   });
 
-  test('one of which cannot be read for longer have no figures, and the log names it', (t) => {
+  test('one of whose memory cannot be read have CPU and no memory, and the reason names the file', (t) => {
     const { root, source } = crewRig(t, both({ seconds: 1 }, { seconds: 50 }));
     told(source, 0);
     root.write({ [`${folderOf('b')}/memory.current`]: '' });
     told(source, 1000);
-    assert.deepEqual(told(source, 2000), {});
-    for (const name of ['cpu', 'memory']) {
-      assert.match(source.absent.get(name) ?? '', /job-b \(process 20, user 1000\)/);
-    }
+    assert.deepEqual(told(source, 2000), { cpu: 0, cpuCores: 0 });
+    assert.match(source.absent.get('memory') ?? '', /memory\.current: empty/);
+  });
+
+  test('that used more than all CPUs can have no figure; after more CPUs came they have one', (t) => {
+    const { root, source } = crewRig(t, both({ seconds: 1 }, { seconds: 2 }));
+    told(source, 0);
+    root.write(both({ seconds: 1 }, { seconds: 7002 }));
+    assert.deepEqual(told(source, 1000), { memory: 2 });
+    assert.match(source.absent.get('cpu') ?? '', /7000 cores on 4 CPUs, which cannot be/);
+    root.write(both({ seconds: 4 }, { seconds: 7005 }));
+    root.write({ 'sys/devices/system/cpu/online': '0-7\n' });
+    assert.deepEqual(told(source, 2000), { cpu: 75, cpuCores: 6, memory: 2 });
   });
 
   test('count against the sum of their limits where each has one, else the machine', (t) => {

@@ -182,14 +182,14 @@ class ContainerCpuMeter implements Meter {
    */
   #above({ level, value }: Limited<CpuLevel>, spanMs: number, nowMs: number): number {
     const { cores } = level;
-    const { online } = this.#limits;
-    if (!coresFit(cores, spanMs, online)) {
+    const isPossible = (): boolean => coresFit(cores, spanMs, this.#limits.online);
+    if (isPossible() && limitFits(cores, value, spanMs)) return 1;
+    this.#limits.rescan(nowMs);
+    if (!isPossible()) {
       throw new NoDataError(
-        `${shown(level.path)} grew by ${Math.round(cores * 100) / 100} cores on ${online} CPUs, which cannot be`,
+        `${shown(level.path)} grew by ${Math.round(cores * 100) / 100} cores on ${this.#limits.online} CPUs, which cannot be`,
       );
     }
-    if (limitFits(cores, value, spanMs)) return 1;
-    this.#limits.rescan(nowMs);
     const again = this.#limits.loads.find((load) => load.level === level);
     return utilization(cores, again?.value ?? value, spanMs) / 100;
   }

@@ -63,7 +63,11 @@ export class CpuLevel {
     const end = this.#usage.head(isLegacy ? NUMBER_BYTES : CPU_STAT_BYTES);
     const { buffer } = this.#fs;
     const usage = isLegacy ? lowDigitsAt(buffer, end, 0) : keyedNumber(buffer, end, USAGE);
-    if (Number.isNaN(usage)) throw new ParseError(this.path, 'no number of CPU time');
+    if (Number.isNaN(usage))
+      throw new ParseError(
+        this.path,
+        isLegacy ? 'no number' : 'no line "usage_usec" with a number',
+      );
     return isLegacy ? usage : (usage * NANOSECONDS_A_USEC) % COUNTER_SPAN;
   }
 

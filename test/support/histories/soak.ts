@@ -1,7 +1,6 @@
 /**
  * A child of soak.test.ts: the real loop on the machine's own files, with a clock that runs as fast as
- * it can. Prints the resident bytes, and those of them that are reachable, after each number of samples
- * that its arguments name.
+ * it can. Prints what it takes after each number of samples that its arguments name.
  */
 import { Agent } from '../../../src/agent.ts';
 import { createLog } from '../../../src/log.ts';
@@ -9,6 +8,7 @@ import { CATALOG } from '../../../src/metrics/catalog.ts';
 import { Window } from '../../../src/metrics/window.ts';
 import { drivenClock } from '../clock.ts';
 import { sourceOn } from './source.ts';
+import { taken } from './taken.ts';
 
 const [root = '/', ...marks] = process.argv.slice(2);
 const clock = drivenClock(Date.UTC(2026, 0, 1));
@@ -48,7 +48,6 @@ for (const mark of marks.map(Number)) {
     await new Promise((resolve) => setImmediate(resolve));
     globalThis.gc?.();
   }
-  const { rss, heapUsed, external } = process.memoryUsage();
-  process.stdout.write(`${rss} ${heapUsed + external}\n`);
+  process.stdout.write(`${JSON.stringify(taken())}\n`);
 }
 process.stdout.write(`${clock.pending()} tasks\n`);

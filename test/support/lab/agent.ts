@@ -1,4 +1,4 @@
-import { start } from '../program.ts';
+import { type Program, start } from '../program.ts';
 import type { Cgroup, Counters } from './cgroup.ts';
 import type { Load } from './load.ts';
 import type { Place } from './place.ts';
@@ -68,9 +68,18 @@ export function inCgroup(cgroup: Cgroup, command: readonly string[]): string[] {
 }
 
 /** Runs a command to its end that runs the agent, wherever; the truth is the sum of these cgroups. */
-export async function measure(
+export function measure(
   command: readonly string[],
   ...cgroups: readonly Cgroup[]
+): Promise<Measured> {
+  return measureBeside(command, cgroups, () => Promise.resolve());
+}
+
+/** The same, with something that is done meanwhile. */
+export async function measureBeside(
+  command: readonly string[],
+  cgroups: readonly Cgroup[],
+  act: (agent: Program) => Promise<void>,
 ): Promise<Measured> {
   const [file = '', ...argv] = command;
   const program = start(file, argv);
@@ -81,9 +90,16 @@ export async function measure(
   program.child.stdout?.on('data', (text: string) => {
     if (text.includes('"type":"sample"')) readings.push(sumOf(cgroups));
   });
+  await act(program);
   const code = await program.ended;
   const truth = readings.filter((reading) => reading !== undefined);
   return { code, truth, ...told(program.stdout(), program.stderr()) };
+}
+
+/** Resolves when the agent has taken so many samples. */
+export function untilSamples(agent: Program, count: number): Promise<void> {
+  const taken = (): number => agent.stdout().split('"type":"sample"').length - 1;
+  return agent.until(`${count} samples`, () => taken() >= count);
 }
 
 /** Nothing as soon as one of them is gone. */

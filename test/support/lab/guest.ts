@@ -10,10 +10,11 @@ import {
   measure,
 } from './agent.ts';
 import { Cgroup, type Limits } from './cgroup.ts';
+import { HIDDEN } from './hidden.ts';
 import type { Load } from './load.ts';
 import { type Container, containerCommand, type Runtime } from './oci.ts';
 import type { Place } from './place.ts';
-import { measurePod } from './sidecar.ts';
+import { measurePod, type Pod } from './sidecar.ts';
 import type { Arrangement, GuestLine } from './vm.ts';
 
 const SECONDS = 3;
@@ -123,17 +124,56 @@ function runsV2(cgroup: Cgroup): Runs {
         cgroupNamespace: true,
       }),
     alone: () => run(cgroup, 'alone', { limits: { memoryMiB: 128 }, cgroupNamespace: true }),
-    pod: () =>
-      measurePod(place, 'pod', {
-        cgroup: cgroup.child('pod'),
+    hostMount: () =>
+      run(cgroup, 'host-mount', {
+        load: { spin: 1, spinLater: true, pinMiB: 50 },
+        limits: { cores: 0.5, memoryMiB: 160 },
         cgroupNamespace: true,
-        app: { load: { pinMiB: 50 }, limits: { cores: 0.5, memoryMiB: 160 } },
-        sidecar: { limits: { cores: 0.5, memoryMiB: 96 } },
-        seconds: SECONDS,
-        flags: METRICS,
-        runFlags: RUN_FLAGS,
+        hostMount: true,
       }),
+    hostMountBare: () =>
+      run(cgroup, 'host-mount-bare', {
+        runtime: 'crun',
+        load: { pinMiB: 50 },
+        limits: { cores: 0.5, memoryMiB: 160 },
+        hostMount: true,
+      }),
+    pod: () => runPod(cgroup, 'pod'),
+    podLate: () => runPod(cgroup, 'pod-late', { lateBy: 4, seconds: 14 }),
+    podNested: () =>
+      runPod(cgroup, 'pod-nested', {
+        app: { load: { pinMiB: 20 }, inner: { pinMiB: 50 }, limits: APP_LIMITS },
+      }),
+    ...hiddenRuns(cgroup),
   };
+}
+
+const APP_LIMITS: Limits = { cores: 0.5, memoryMiB: 160 };
+
+function runPod(cgroup: Cgroup, name: string, pod: Partial<Pod> = {}): Promise<Measured> {
+  return measurePod(place, name, {
+    cgroup: cgroup.child(name),
+    cgroupNamespace: true,
+    app: { load: { pinMiB: 50 }, limits: APP_LIMITS },
+    sidecar: { limits: { cores: 0.5, memoryMiB: 96 } },
+    seconds: SECONDS,
+    flags: METRICS,
+    runFlags: RUN_FLAGS,
+    ...pod,
+  });
+}
+
+/** Whom the kernel does not let read the app. */
+function hiddenRuns(cgroup: Cgroup): Runs {
+  const runs = HIDDEN.map(({ name, app, sidecar }) => {
+    const pod = {
+      app: { load: { pinMiB: 50 }, limits: APP_LIMITS, ...app },
+      sidecar: { limits: { cores: 0.5, memoryMiB: 96 }, ...sidecar },
+      flags: [],
+    };
+    return [name, () => runPod(cgroup, name, pod)] as const;
+  });
+  return Object.fromEntries(runs);
 }
 
 function runsV1(cgroup: Cgroup): Runs {

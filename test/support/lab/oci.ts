@@ -28,6 +28,13 @@ const CAPABILITIES = [
 /** The system's own, as it has them: folders, or links into /usr. */
 const SYSTEM = ['/bin', '/lib', '/lib64', '/sbin', '/usr'];
 const PERIOD_US = 100_000;
+/** With all that is mounted below it, each hierarchy of control groups among it. */
+const HOST_MOUNT = {
+  destination: '/host',
+  source: '/',
+  type: 'bind',
+  options: ['rbind', 'ro', 'rprivate'],
+};
 
 export interface Container {
   readonly cgroup: Cgroup;
@@ -36,8 +43,13 @@ export interface Container {
   readonly cgroupNamespace?: boolean;
   /** The path of another process's namespace, to be shared. */
   readonly pidNamespace?: string;
-  /** Neither root nor a capability, where given. */
+  /** Without it root, with what Docker leaves to it; any other user has no capability. */
   readonly user?: number;
+  /** More than that, such as CAP_SYS_PTRACE. */
+  readonly capabilities?: readonly string[];
+  /** This machine's root at /host, mounted before all else, as by podman for `-v /:/host`. */
+  readonly hostMount?: boolean;
+  readonly environment?: Readonly<Record<string, string>>;
   /** Files of this machine by where the container has them, read-only. */
   readonly files?: Readonly<Record<string, string>>;
   /** Folders of this machine that the container may write. */
@@ -66,7 +78,7 @@ export function containerCommand(
 function makeBundle(place: Place, id: string, container: Container): string {
   const path = freshFolder(place.folder, id);
   const root = join(path, 'rootfs');
-  for (const dir of ['app', 'dev', 'etc', 'proc', 'sys', 'tmp']) {
+  for (const dir of ['app', 'dev', 'etc', 'host', 'proc', 'sys', 'tmp']) {
     mkdirSync(join(root, dir), { recursive: true });
   }
   const bound: Record<string, string> = {
@@ -85,15 +97,16 @@ function makeBundle(place: Place, id: string, container: Container): string {
 }
 
 function configOf(container: Container, bound: Readonly<Record<string, string>>): object {
-  const { user = 0, pidNamespace, cgroupNamespace = false } = container;
-  const capabilities = user === 0 ? CAPABILITIES : [];
+  const { user = 0, pidNamespace, cgroupNamespace = false, environment = {} } = container;
+  const capabilities = [...(user === 0 ? CAPABILITIES : []), ...(container.capabilities ?? [])];
+  const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
   return {
     ociVersion: '1.0.2',
     process: {
       terminal: false,
       user: { uid: user, gid: user },
       args: container.args(INSIDE),
-      env: ['PATH=/usr/sbin:/usr/bin:/sbin:/bin'],
+      env: ['PATH=/usr/sbin:/usr/bin:/sbin:/bin', ...variables],
       cwd: '/',
       capabilities: {
         bounding: capabilities,
@@ -104,7 +117,11 @@ function configOf(container: Container, bound: Readonly<Record<string, string>>)
     },
     root: { path: 'rootfs', readonly: true },
     hostname: 'lab',
-    mounts: [...mountsOf(bound), ...Object.entries(container.writable ?? {}).map(writableMount)],
+    mounts: [
+      ...(container.hostMount === true ? [HOST_MOUNT] : []),
+      ...mountsOf(bound),
+      ...Object.entries(container.writable ?? {}).map(writableMount),
+    ],
     linux: {
       cgroupsPath: container.cgroup.path,
       resources: resourcesOf(container.limits ?? {}),

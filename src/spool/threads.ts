@@ -1,0 +1,79 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { codeOf } from '../errors.ts';
+
+/** libuv's pool, which comes to life all at once with its first use, and aborts in C where it cannot. */
+const POOL = 4;
+/** The watcher of a stalled disk, and the next child. */
+const SPARE = 2;
+
+/**
+ * Whether the threads that a disk needs can still be had here.
+ *
+ * @param poolSize UV_THREADPOOL_SIZE
+ * @returns what leaves too few; nothing where there are enough
+ */
+export function lackOfThreads(poolSize: string | undefined): string | undefined {
+  const needed = (Number(poolSize) || POOL) + SPARE;
+  const [left, limit] = leftOfPids();
+  return left < needed
+    ? `${limit} leaves ${left} threads, and the disk needs ${needed}`
+    : undefined;
+}
+
+/** The tightest level of the pids controller, version 1 or 2. */
+function leftOfPids(): [left: number, limit: string] {
+  let tightest: [number, string] = [Number.POSITIVE_INFINITY, ''];
+  for (const line of textOf('/proc/self/cgroup').split('\n')) {
+    const [, controllers = '', path = ''] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
+    if (controllers !== '' && !controllers.split(',').includes('pids')) continue;
+    const root = controllers === '' ? '/sys/fs/cgroup' : '/sys/fs/cgroup/pids';
+    for (const folder of levelsOf(root, path)) {
+      const max = Number(textOf(`${folder}/pids.max`).trim() || 'max');
+      const current = Number(textOf(`${folder}/pids.current`).trim() || Number.NaN);
+      if (max - current < tightest[0]) tightest = [max - current, `${folder}/pids.max=${max}`];
+    }
+  }
+  const byUser = leftOfUser();
+  return byUser < tightest[0] ? [byUser, 'RLIMIT_NPROC'] : tightest;
+}
+
+/** A private namespace shows the own group as the root. */
+function levelsOf(root: string, path: string): string[] {
+  const parts = path.split('/').filter((part) => part !== '' && part !== '..');
+  return parts.map((_, index) => `${root}/${parts.slice(0, index + 1).join('/')}`).concat(root);
+}
+
+/** Threads of this user are counted; root's are not. */
+function leftOfUser(): number {
+  const [, soft = ''] = /^Max processes +(\d+)/m.exec(textOf('/proc/self/limits')) ?? [];
+  const own = uidOf('self');
+  if (soft === '' || own === '0' || own === '') return Number.POSITIVE_INFINITY;
+  let threads = 0;
+  for (const pid of namesIn('/proc').filter((name) => /^\d+$/.test(name))) {
+    if (uidOf(pid) === own) threads += namesIn(`/proc/${pid}/task`).length;
+  }
+  return Number(soft) - threads;
+}
+
+function uidOf(pid: string): string {
+  return /^Uid:\s+(\d+)/m.exec(textOf(`/proc/${pid}/status`))?.[1] ?? '';
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    if (codeOf(error) === undefined) throw error;
+    return [];
+  }
+}
+
+/** Empty where there is no such file, as anywhere but on Linux. */
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (codeOf(error) === undefined) throw error;
+    return '';
+  }
+}
