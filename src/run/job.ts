@@ -1,5 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { codeOf, reasonOf } from '../errors.ts';
+import { inheritedDescriptors } from './descriptors.ts';
 
 /** How a job ended. */
 export interface JobEnd {
@@ -37,7 +38,7 @@ export function startJob(
   const [file = '', ...argv] = command;
   let child: ChildProcess;
   try {
-    child = spawn(file, argv, { stdio: 'inherit', env });
+    child = spawn(file, argv, { stdio: streams(), env });
   } catch (error) {
     // An argument list that is too long, among others, is thrown.
     const ended = Promise.resolve(notStarted(error, nowMs()));
@@ -63,6 +64,15 @@ export function startJob(
       child.kill(signal);
     },
   };
+}
+
+/** The standard streams, and what else we came with. */
+function streams(): StdioOptions {
+  const beyond = inheritedDescriptors();
+  const last = Math.max(2, ...beyond);
+  return Array.from({ length: last + 1 }, (_, fd) => {
+    return fd <= 2 || beyond.includes(fd) ? 'inherit' : 'ignore';
+  });
 }
 
 function notStarted(error: unknown, endedMs: number): JobEnd {

@@ -270,6 +270,23 @@ describe('what the job gets', { concurrency: AT_ONCE }, () => {
     assert.equal(await flagsOf(around, 'flags-ours'), alone);
   });
 
+  test('the descriptors that we came with, and none of our own', async () => {
+    const list = 'ls /proc/$$/fd; cat <&7';
+    const through = (prefix: string): Program => {
+      return run(['sh', '-c'], [`exec 7</etc/hostname; exec ${prefix} sh -c '${list}'`], {
+        AWS_EC2_METADATA_DISABLED: 'true',
+        HOME: folder,
+      });
+    };
+    const around = AROUND.join(' ').replace(
+      '--dry-run',
+      '-n N -s S --region eu-west-1 --flush-timeout 1',
+    );
+    const [ours, alone] = [through(around), through('')];
+    await Promise.all([ours.ended, alone.ended]);
+    assert.equal(ours.stdout(), alone.stdout());
+  });
+
   test('the terminal, where there is one', { skip: lacking('script') }, async () => {
     const command = [...AROUND, 'sh', '-c', '"test -t 0 && test -t 1 && test -t 2 && echo all"'];
     const program = run(['script', '-qec', command.join(' '), '/dev/null'], []);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { stayUntil, usualStopMs } from '../../src/run/deadline.ts';
+import { inheritedDescriptors } from '../../src/run/descriptors.ts';
 import { intrusions, jobEnvironment } from '../../src/run/environment.ts';
 import { isToldByParent, isToldByTerminal, stateOf } from '../../src/run/signals.ts';
 import { isAboutUs, splitCommand } from '../../src/run/split.ts';
@@ -95,6 +96,22 @@ describe('who tells the job of a signal', () => {
       assert.equal(isToldByParent(cmdline.replaceAll(' ', '\0'), environment), isTold);
     });
   }
+});
+
+test('descriptors that we came with are told from Node’s own', () => {
+  const links = new Map([
+    [0, '/dev/null'],
+    [3, 'anon_inode:[eventpoll]'],
+    [4, 'pipe:[10]'],
+    [5, '/etc/hostname'],
+    [6, 'socket:[3]'],
+    [7, 'pipe:[11]'],
+    [15, 'pipe:[12]'],
+    [16, 'pipe:[12]'],
+    [17, 'pipe:[10]'],
+    [63, 'pipe:[13]'],
+  ]);
+  assert.deepEqual(inheritedDescriptors(links), [5, 6, 7]);
 });
 
 describe('how long the agent stays', () => {
