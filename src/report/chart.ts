@@ -11,6 +11,8 @@ export interface Chart {
   /** A second line, thinner. */
   readonly beside?: Drawn;
   readonly lengthMs: number;
+  /** A bucket's. */
+  readonly widthMs: number;
   readonly top: number;
   readonly limit: number;
   /** Milliseconds since the beginning. */
@@ -43,7 +45,7 @@ export function chartSvg(chart: Chart): string {
 }
 
 /** Every maximum forth, every minimum back. Where nothing was measured there is a gap. */
-function band({ buckets, series }: Chart, x: Scale, y: Scale): string {
+function band({ buckets, series, widthMs }: Chart, x: Scale, y: Scale): string {
   const runs: Bucket[][] = [];
   let isOpen = false;
   for (const bucket of buckets) {
@@ -55,9 +57,14 @@ function band({ buckets, series }: Chart, x: Scale, y: Scale): string {
     }
   }
   const paths = runs.map((run) => {
-    const forth = run.map(({ atMs, folds }) => `${x(atMs)} ${y(folds[series]?.max ?? 0)}`);
-    const back = run.map(({ atMs, folds }) => `${x(atMs)} ${y(folds[series]?.min ?? 0)}`).reverse();
-    return `M${[...forth, ...back].join('L')}Z`;
+    const corners = (end: 'min' | 'max'): string[] => {
+      const points = run.map(({ atMs, folds }) => `${x(atMs)} ${y(folds[series]?.[end] ?? 0)}`);
+      // The last one lasts as long as the others.
+      const last = run.at(-1);
+      if (last === undefined) return points;
+      return [...points, `${x(last.atMs + widthMs)} ${y(last.folds[series]?.[end] ?? 0)}`];
+    };
+    return `M${[...corners('max'), ...corners('min').reverse()].join('L')}Z`;
   });
   return `<path class="band" d="${paths.join('')}"/>`;
 }

@@ -43,6 +43,7 @@ const LARGEST = 3;
 export class Account {
   readonly #fs: RootFs;
   readonly #cgroups: Cgroups;
+  #lastLargest: readonly number[] = [];
 
   constructor(fs: RootFs, cgroups: Cgroups) {
     this.#fs = fs;
@@ -114,11 +115,20 @@ export class Account {
     });
   }
 
-  /** The largest processes that can be seen, within so much time. @param exceptPid ourselves */
+  /**
+   * The largest processes that can be seen, within so much time: those of the last look first, then the
+   * youngest, which a job's are.
+   *
+   * @param exceptPid ourselves
+   */
   largest(exceptPid: number, isTimeOver: () => boolean): readonly LargeProcess[] {
-    const found: { pid: string; bytes: number }[] = [];
-    for (const pid of this.#fs.list('/proc')) {
-      if (!/^\d+$/.test(pid) || Number(pid) === exceptPid) continue;
+    const found: { pid: number; bytes: number }[] = [];
+    const pids = this.#fs
+      .list('/proc')
+      .map(Number)
+      .filter((pid) => pid > 0 && pid !== exceptPid);
+    pids.sort((one, other) => other - one);
+    for (const pid of new Set([...this.#lastLargest, ...pids])) {
       // size resident shared text lib data dt, in pages: what is shared with files can be given back.
       const [, resident, shared] = this.#fs.text(`/proc/${pid}/statm`).split(' ').map(Number);
       const bytes = ((resident ?? 0) - (shared ?? 0)) * PAGE_BYTES;
@@ -126,9 +136,11 @@ export class Account {
       if (isTimeOver()) break;
     }
     found.sort((one, other) => other.bytes - one.bytes);
-    return found.slice(0, LARGEST).map(({ pid, bytes }) => {
+    const largest = found.slice(0, LARGEST);
+    this.#lastLargest = largest.map(({ pid }) => pid);
+    return largest.map(({ pid, bytes }) => {
       const name = Buffer.from(this.#fs.text(`/proc/${pid}/comm`).trim(), 'latin1');
-      return { name: name.toString('utf8') || pid, bytes };
+      return { name: name.toString('utf8') || String(pid), bytes };
     });
   }
 
