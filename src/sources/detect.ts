@@ -3,6 +3,7 @@ import type { Environment } from '../environment.ts';
 import { parseByteLimit, parseCfsQuota, parseCpuMax } from '../kernel/limits.ts';
 import { type Cgroups, isPath, type Resolved } from './cgroup/hierarchy.ts';
 import { containerDepth, namesOf } from './cgroup/names.ts';
+import { isHierarchyRoot } from './place.ts';
 import { type RootFs, shown } from './rootfs.ts';
 
 /** Inodes of the first namespaces, fixed in the kernel's include/linux/proc_ns.h. */
@@ -17,6 +18,8 @@ const MARKER_VARIABLES = [
   'ECS_CONTAINER_METADATA_URI',
   'AWS_BATCH_JOB_ID',
 ];
+/** What systemd gives each unit: where a namespace hides the path, it tells that there is one. */
+const UNIT_VARIABLE = 'INVOCATION_ID';
 /** What stands as process 1 of a machine. */
 const MACHINE_INITS = /^(?:systemd|init|init\(.*|openrc-init|runit|s6-svscan|launchd|busybox)$/;
 /** What may stand as process 1 above an agent that is alone all the same. */
@@ -52,7 +55,7 @@ const SIGNS: readonly {
   { weight: STRONG, find: ownGroupMounted },
   { weight: STRONG, find: runtimeVariable },
   { weight: STRONG, find: containedNamespace },
-  { weight: 3, find: privateNamespace },
+  { weight: 4, find: privateNamespace },
   { weight: 3, find: limitedGroup },
   { weight: 2, find: unmountedGroup },
   { weight: 1, find: ownPidNamespace },
@@ -68,6 +71,11 @@ const SIGNS: readonly {
   },
   { weight: -1, find: machineInit },
   { weight: -1, find: systemdPath },
+  {
+    weight: -1,
+    find: ({ environment }) =>
+      when((environment[UNIT_VARIABLE] ?? '') !== '', `the variable ${UNIT_VARIABLE} of systemd`),
+  },
 ];
 
 /** All signs that are there. */
@@ -147,17 +155,14 @@ function privateNamespace({ fs, cgroups }: Seen): string | undefined {
  * shows all of it, and are machines.
  */
 function isBelowNamespace(fs: RootFs, cgroups: Cgroups): boolean {
-  return hasOwnCgroupNamespace(fs) && !isHierarchyRoot(fs, cgroups);
+  return hasOwnCgroupNamespace(fs) && !isWhole(fs, cgroups);
 }
 
-/** Files that each group of version 2 has but the root; version 1 has one that only the root has. */
-function isHierarchyRoot(fs: RootFs, { cpu, memory }: Cgroups): boolean {
+function isWhole(fs: RootFs, { cpu, memory }: Cgroups): boolean {
   return [memory, cpu].some((place) => {
     if (!isPath(place)) return false;
-    const point = place.folders[place.folders.length - 1] ?? '';
-    if (place.version === 1) return fs.has(`${point}/release_agent`);
-    const names = ['cgroup.events', 'cpu.max', 'memory.current'];
-    return fs.has(`${point}/cgroup.procs`) && !names.some((name) => fs.has(`${point}/${name}`));
+    const { folders, version } = place;
+    return isHierarchyRoot(fs, version, folders[folders.length - 1] ?? '');
   });
 }
 

@@ -17,9 +17,10 @@ import {
   tightest,
 } from './limits.ts';
 import { Machine } from './machine.ts';
-import { findMembers, type Hidden, isReadable, type Member, ownKey } from './members.ts';
+import { findMembers, isReadable, type Member, ownKey } from './members.ts';
 import { isAnswer, sourceOf } from './meters.ts';
 import { type SourceOptions, withoutSelf } from './options.ts';
+import type { Identified } from './process.ts';
 import type { RootFs } from './rootfs.ts';
 import type { Source } from './source.ts';
 
@@ -66,7 +67,7 @@ export function openSiblingSource(fs: RootFs, options: SiblingOptions): Source {
 }
 
 /** Why some containers cannot be read, and what to do. */
-export function refusalText(hidden: readonly Hidden[], user: string): string {
+export function refusalText(hidden: readonly Identified[], user: string): string {
   const some = hidden.map(({ comm, pid, uid }) => `${comm} (process ${pid}, user ${uid})`);
   const count =
     hidden.length === 1 ? '1 other container is' : `${hidden.length} other containers are`;
@@ -83,7 +84,7 @@ class Crew {
   readonly #options: SiblingOptions;
   readonly machine: Machine;
   found: readonly Member[] = [];
-  hidden: readonly Hidden[] = [];
+  hidden: readonly Identified[] = [];
   cores: Limit = { value: Number.POSITIVE_INFINITY, from: 'nothing' };
   bytes: Limit = { value: Number.POSITIVE_INFINITY, from: 'nothing' };
   own = '';

@@ -45,11 +45,21 @@ const SETTLED_MS = 60_000;
  * A source that looks again which one it should be: containers join late, metadata answers late, files
  * can be read late. A better source takes over, with a baseline of its own.
  *
- * @throws ConfigError where a scope is forced that cannot be here
+ * @throws ConfigError where a scope is forced that cannot be here, or the root holds no machine
  */
 export async function watchSource(options: SelectOptions): Promise<WatchedSource> {
+  checkRoot(options);
   const ways = waysTo(options);
   return new WatchedSource(options, ways, await choose(options, ways, undefined));
+}
+
+/** A root that was named and is empty would publish nothing for ever. */
+function checkRoot({ fs, platform }: SelectOptions): void {
+  if (platform !== 'linux' || fs.root === '/' || fs.list('/proc').length > 0) return;
+  throw new ConfigError(
+    '--root',
+    `got "${fs.root}", expected a folder that holds proc/ and sys/, and proc/ is empty there`,
+  );
 }
 
 export class WatchedSource implements Source {

@@ -16,7 +16,7 @@ const ARROWS: Readonly<Record<string, string>> = {
   compose:
     'agent aws/aws clock cloudwatch config/config delivery diagnostics environment kernel/text log metadata metrics/derive metrics/reading net/http node:os sinks sources spool version',
 
-  'diagnostics/explain': 'metrics/reading sources/rootfs sources/select',
+  'diagnostics/explain': 'clock metrics sources/detect sources/rootfs sources/select sources/watch',
   diagnostics: 'aws aws/credentials clock cloudwatch environment errors net/http',
 
   'config/flags': 'environment errors node:util',
@@ -26,11 +26,11 @@ const ARROWS: Readonly<Record<string, string>> = {
   // The loop knows neither AWS nor files: source and sink come as arguments.
   agent: 'clock log metrics sinks/sink',
 
-  sources: 'clock errors kernel metadata metrics sources/cgroup',
-  'sources/rootfs': 'errors metrics/reading node:fs node:path',
+  sources: 'clock environment errors kernel metadata metrics sources/cgroup',
+  'sources/rootfs': 'errors node:fs',
   // The only source that starts processes: on macOS, and never on a tick.
   'sources/mac':
-    'clock errors kernel/vmstat metrics/reading node:child_process node:os sources/options sources/readers',
+    'clock errors kernel/vmstat metrics node:child_process node:os sources/common sources/meters sources/options sources/source',
   'sources/cgroup': 'errors kernel metrics sources',
   kernel: 'kernel/text',
 

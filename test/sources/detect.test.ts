@@ -147,6 +147,7 @@ const MACHINES: readonly Row[] = [
     path: '0::/',
     init: 'systemd',
     files: group('sys/fs/cgroup'),
+    environment: { INVOCATION_ID: '0123456789abcdef0123456789abcdef' },
   },
   {
     what: 'a unit with a PID namespace of its own',
@@ -185,6 +186,21 @@ const CONTAINERS: readonly Row[] = [
     path: '0::/',
     init: 'systemd',
     files: { ...group('sys/fs/cgroup'), '.dockerenv': '' },
+  },
+  {
+    what: 'a container of another runtime in the host’s PID namespace, without limits',
+    links: OWN_CGROUP,
+    path: '0::/',
+    init: 'systemd',
+    files: group('sys/fs/cgroup'),
+  },
+  {
+    what: 'a container started by a unit whose variables it has inherited',
+    links: OWN_BOTH,
+    path: '0::/',
+    init: 'node',
+    files: group('sys/fs/cgroup'),
+    environment: { INVOCATION_ID: '0123456789abcdef0123456789abcdef' },
   },
   {
     what: 'Docker with --cgroupns=host',

@@ -135,6 +135,25 @@ describe('CPU, memory, swap, events and pressure are of one level:', () => {
   });
 });
 
+describe('a process that is moved to another group', () => {
+  test('is followed within 10 s, with a baseline and a number of scope of their own', async () => {
+    pod.link(INITIAL);
+    pod.write({ 'proc/self/cgroup': '0::/docker/ab\n' });
+    await measure([level(`${POINT}/docker/ab`, { cores: 0.5, mebibytes: 10 })]);
+    assert.ok(source !== undefined);
+    const { scopeNumber } = source;
+    const moved = level(`${POINT}/docker/cd`, { cores: 1.5, mebibytes: 60 });
+    moved(100);
+    pod.write({ 'proc/self/cgroup': '0::/docker/cd\n' });
+    assert.equal(sampleAt(source, 5000).memory, 10);
+    const first = sampleAt(source, 11_000);
+    assert.deepEqual([first.cpu, first.memory], [undefined, 60]);
+    assert.notEqual(source.scopeNumber, scopeNumber);
+    moved(101);
+    assert.equal(sampleAt(source, 12_000).cpu, 75);
+  });
+});
+
 describe('the tightest limit of all levels counts', () => {
   test('a parent’s with what is used there', async () => {
     pod.link(INITIAL);

@@ -108,6 +108,24 @@ describe('who is a member:', () => {
     assert.deepEqual(seen(), { found: ['7'], hidden: [] });
   });
 
+  test('other services of a guest whose agent is one of them, not as root, are no siblings', () => {
+    pod.gone('proc/1', 'proc/7');
+    pod.process('self', '/system.slice/agent.service', { in: 'agent', uid: 1000 });
+    pod.process(90, '/system.slice/agent.service', { in: 'agent', uid: 1000 });
+    pod.process(1, '/init.scope', { comm: 'systemd' });
+    pod.process(91, '/system.slice/nginx.service', { comm: 'nginx' });
+    pod.process(92, '/system.slice/docker-ab.scope', { comm: 'postgres', uid: 70 });
+    assert.deepEqual(seen(), { found: ['90'], hidden: [] });
+  });
+
+  test('other services of a sibling with an init system are that one’s', () => {
+    app(0);
+    pod.process(20, '/../app/system.slice/ssh.service', { in: 'app' });
+    pod.process(21, '/../app/system.slice/nginx.service', { comm: 'nginx', uid: 33 });
+    pod.process(22, '/../app/init.scope', { comm: 'systemd' });
+    assert.deepEqual(seen(), { found: ['7', '20'], hidden: [] });
+  });
+
   for (const state of ['Z', 'X']) {
     test(`a process in the state ${state} has ended, and is none`, () => {
       pod.process(20, '/../app', { comm: 'java', uid: 0, state });
@@ -263,7 +281,7 @@ describe('a privileged container', () => {
   /** The machine's hierarchy as /sys/fs/cgroup of a container. */
   function node(name: string): void {
     pod.write({
-      'node/cgroup.controllers': 'cpu memory\n',
+      'node/cgroup.procs': '1\n',
       'node/cpu.stat': 'usage_usec 99000000\n',
       [`containers/${name}/etc`]: '',
     });

@@ -92,6 +92,16 @@ describe('the scope', () => {
     });
   }
 
+  for (const paths of [['proc'], ['proc/stat', 'proc/meminfo', 'proc/self', 'proc/1']]) {
+    test(`of a root without ${paths.length > 1 ? 'anything in proc/' : 'proc/'} is an error of --root`, async () => {
+      pod.gone(...paths);
+      await assert.rejects(
+        watchSource(selectOptions(pod)),
+        (error) => error instanceof ConfigError && error.setting === '--root',
+      );
+    });
+  }
+
   test('says of every source why it was not chosen, or that it was', async () => {
     const source = await watchSource(selectOptions(pod, { tryAll: true }));
     const { candidates } = source;

@@ -42,3 +42,28 @@ export function containerDepth(path: string): number {
 export function namesOf(path: string): readonly string[] {
   return path.split('/').filter((name) => name !== '' && name !== '.');
 }
+
+/** What a container's own init system puts below the container's group. */
+const INNER = /^(?:init|init\.scope|supervisor|container|payload|system\.slice|user\.slice)$/;
+const INNER_TREE = /^(?:init\.scope|system\.slice)$/;
+
+/** The container that a group belongs to: what its name says, else without what lies within one. */
+export function containerOf(names: readonly string[]): readonly string[] {
+  const depth = containerDepth(names.join('/'));
+  if (depth > 0) return names.slice(0, depth);
+  // Below the slice of an init system inside, each service has a group.
+  const first = names.findIndex((name) => name !== '..');
+  const slice = names.findIndex((name, at) => at > first && INNER_TREE.test(name));
+  let end = slice < 0 ? names.length : slice;
+  while (end > 0 && INNER.test(names[end - 1] ?? '')) end -= 1;
+  return names.slice(0, end);
+}
+
+/**
+ * Whether a group is another one, or lies in it. The group of no names holds all but its parents; who
+ * is known as one of the parents only holds nothing for sure.
+ */
+export function isBelow(names: readonly string[], group: readonly string[]): boolean {
+  if (group.every((name) => name === '..')) return group.length === 0 && names[0] !== '..';
+  return group.every((name, depth) => names[depth] === name);
+}
