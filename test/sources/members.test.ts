@@ -88,6 +88,21 @@ describe('who is a member:', () => {
     assert.match(refusalText(findMembers(fs, 'workingset').hidden, '1'), /2 other containers are/);
   });
 
+  test('one that could not be read as the same user is not advised to be that user', () => {
+    pod.process(20, '/../app', { comm: 'java', uid: 1000 });
+    const { hidden } = findMembers(fs, 'workingset');
+    assert.doesNotMatch(refusalText(hidden, '1000'), /same user/);
+    assert.match(refusalText(hidden, '1000'), /as root with the capability SYS_PTRACE/);
+    assert.match(refusalText(hidden, '0'), /as the same user, or as root with/);
+  });
+
+  test('a container that is just being started is none yet, whether it can be read or not', () => {
+    pod.process(20, '/../app', { comm: 'runc:[2:INIT]' });
+    app(0);
+    pod.process(21, '/../log', { in: 'app', comm: 'runc:[1:CHILD]' });
+    assert.deepEqual(seen(), { found: ['7'], hidden: [] });
+  });
+
   const workers: readonly [what: string, cgroup: string][] = [
     ['its group', '/../app'],
     ['a group below it', '/../app/workers'],
@@ -370,6 +385,16 @@ describe('the sum', () => {
     pod.gone('proc/30');
     sampleAt(opened, 20_000);
     assert.equal(sampleAt(opened, 21_000).memory, 30);
+  });
+
+  test('is there again a second after the hidden one is, and not at the next scan only', () => {
+    app(0);
+    pod.process(20, '/../app', { in: 'app' });
+    pod.process(21, '/../log', { comm: 'fluent-bit', uid: 7 });
+    const both = open();
+    assert.equal(sampleAt(both, 0).memoryUsed, undefined);
+    pod.gone('proc/21');
+    assert.equal(sampleAt(both, 1000).memoryUsed, 120 * MEBIBYTE);
   });
 
   test('a counter that began anew (a restart) is a new baseline', () => {
