@@ -158,7 +158,7 @@ describe('the program', () => {
     return runAgent([...names, ...flags], { environment });
   }
 
-  test('keeps what could not go at the end, for its own eyes, and the next start brings it', async () => {
+  test('keeps what could not go at the end, and the next start brings it at once', async () => {
     cloudwatch.play(() => serviceUnavailable());
     const { code, stderr } = await once();
     assert.equal(code, 0, 'it is not lost');

@@ -1,7 +1,7 @@
 /**
  * A child of soak.test.ts: the loop, the outbox, delivery, encoding, signing and judging in one real
  * process, a window each tick, on a clock that runs as fast as it can. Where no URL is named the wire is
- * short: what is sent is answered in place. Prints the resident bytes after each number of windows that its
+ * short: what is sent is answered in place. Prints what it takes after each number of windows that its
  * arguments name, and what is left at the end.
  *
  * Arguments: root of a host, URL of a service or nothing, folder of a spool or nothing, numbers of windows.
@@ -23,6 +23,7 @@ import { openDisk } from '../../../src/spool/disk.ts';
 import { Spool } from '../../../src/spool/spool.ts';
 import { drivenClock } from '../clock.ts';
 import { sourceOptions } from '../sources.ts';
+import { taken } from './taken.ts';
 
 const [root = '/', url = '', folder = '', ...marks] = process.argv.slice(2);
 const SECOND = 1000;
@@ -173,7 +174,7 @@ for (const mark of marks.map(Number)) {
     await quiet();
     if (windows % 1000 === 0) globalThis.gc?.();
   }
-  process.stdout.write(`${process.memoryUsage.rss()}\n`);
+  process.stdout.write(`${JSON.stringify(taken())}\n`);
 }
 const stopping = agent.stop(clock.monoMs() + 8 * SECOND);
 for (let turn = 0; turn < 100; turn += 1) {

@@ -1,6 +1,6 @@
 /**
  * A child of soak.test.ts: the real loop on the machine's own files, with a clock that runs as fast as
- * it can. Prints the resident bytes after each number of samples that its arguments name.
+ * it can. Prints what it takes after each number of samples that its arguments name.
  */
 import { Agent } from '../../../src/agent.ts';
 import { createLog } from '../../../src/log.ts';
@@ -9,6 +9,7 @@ import { openHost } from '../../../src/sources/rootfs.ts';
 import { selectSource } from '../../../src/sources/select.ts';
 import { drivenClock } from '../clock.ts';
 import { sourceOptions } from '../sources.ts';
+import { taken } from './taken.ts';
 
 const [root = '/', ...marks] = process.argv.slice(2);
 const clock = drivenClock(Date.UTC(2026, 0, 1));
@@ -52,6 +53,6 @@ for (const mark of marks.map(Number)) {
     clock.advance(900_000);
     globalThis.gc?.();
   }
-  process.stdout.write(`${process.memoryUsage.rss()}\n`);
+  process.stdout.write(`${JSON.stringify(taken())}\n`);
 }
 process.stdout.write(`${clock.pending()} tasks\n`);
