@@ -31,6 +31,8 @@ export function redactCode(text: string): string {
 
 /** What is a secret by its form, wherever it stands; `$1` says what it was. */
 const FORMS: readonly RegExp[] = [
+  // A signed header, whole.
+  /()AWS4-HMAC-SHA256 Credential=[^\s,]+(?:,\s*\w+=[^\s,]+)*/g,
   // Behind the scheme of a header, and in the user of a URL.
   /\b((?:Bearer|Basic)\s+)[\w+/=.~-]+/gi,
   /([a-z][a-z\d+.-]*:\/\/)[^\s/@]+(?=@)/gi,
