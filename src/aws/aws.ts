@@ -1,4 +1,3 @@
-import { X509Certificate } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import { nameOf, type Setting } from '../environment.ts';
 import { ConfigError, reasonOf } from '../errors.ts';
@@ -12,11 +11,11 @@ import type { ProviderContext } from './credentials/context.ts';
 import type { CredentialSource, Identity, Origin } from './credentials/identity.ts';
 import { createRefresh } from './credentials/refresh.ts';
 import { configuredEndpoint } from './endpoint.ts';
-import { requireText } from './files.ts';
 import { type Home, loadProfiles, type Profiles } from './profiles.ts';
 import { keepSecret } from './redact.ts';
 import { findRegion, type Region } from './region.ts';
 import { createSkew, type Skew } from './skew.ts';
+import { authorities } from './trust.ts';
 
 export interface AwsOptions {
   readonly home: Home;
@@ -178,22 +177,6 @@ export function createAws(options: AwsOptions): Aws {
     },
     close: () => http?.close(),
   };
-}
-
-/** @throws ConfigError for a file without certificates: Node would take it as trust in nobody */
-async function authorities(path: string, setting: string): Promise<string> {
-  const pem = await requireText(path, setting);
-  // OpenSSL's own form says for what it is trusted; the oldest one has X509 in its name.
-  const certificates =
-    pem.match(/-----BEGIN (TRUSTED |X509 )?CERTIFICATE-----[^-]*-----END \1?CERTIFICATE-----/g) ??
-    [];
-  try {
-    for (const one of certificates) new X509Certificate(one);
-    if (certificates.length > 0) return pem;
-  } catch (cause) {
-    throw new ConfigError(setting, `${path} holds a certificate that cannot be read`, { cause });
-  }
-  throw new ConfigError(setting, `${path} holds no certificate (PEM), expected a CA bundle`);
 }
 
 function attempts(setting: Setting): number {

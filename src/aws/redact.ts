@@ -31,6 +31,8 @@ export function redactCode(text: string): string {
 
 /** What is a secret by its form, wherever it stands; `$1` says what it was. */
 const FORMS: readonly RegExp[] = [
+  // A signed header, whole.
+  /()AWS4-HMAC-SHA256 Credential=[^\s,]+(?:,\s*\w+=[^\s,]+)*/g,
   // Behind the scheme of a header, and in the user of a URL.
   /\b((?:Bearer|Basic)\s+)[\w+/=.~-]+/gi,
   /([a-z][a-z\d+.-]*:\/\/)[^\s/@]+(?=@)/gi,
@@ -52,12 +54,14 @@ const FORMS: readonly RegExp[] = [
  * @param secrets more that are known
  */
 export function redactText(text: string, secrets: readonly (string | undefined)[] = []): string {
-  const given = secrets.filter((one) => one !== undefined && one.length >= SHORTEST);
+  const given = secrets.flatMap((one) => (one !== undefined && one.length >= SHORTEST ? one : []));
+  // The longest first: a shorter one may be the beginning of it.
+  const all = [...given, ...known].sort((one, other) => other.length - one.length);
   let line = text
     .slice(0, MOST_READ)
     .replace(/[\s\p{Cc}]+/gu, ' ')
     .trim();
-  for (const secret of [...given, ...known]) if (secret !== undefined) line = without(secret, line);
+  for (const secret of all) line = without(secret, line);
   for (const form of FORMS) line = line.replace(form, '$1…');
   return line.length > LONGEST_SENTENCE ? `${line.slice(0, LONGEST_SENTENCE)}…` : line;
 }

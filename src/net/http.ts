@@ -2,10 +2,11 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import { isIP } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import { codeOf, failure, reasonOf } from '../errors.ts';
+import { codeOf, failure } from '../errors.ts';
 import { createAgents, type Needed } from './agents.ts';
 import type { NameOptions } from './lookup.ts';
 import { authorityOf, hostOf, nameOf, type Route } from './route.ts';
+import { untrusted } from './trust.ts';
 
 export interface HttpRequest {
   readonly method: 'GET' | 'POST' | 'PUT';
@@ -106,22 +107,6 @@ export function createHttpClient(options: HttpOptions = {}): HttpClient {
     },
     close: agents.close,
   };
-}
-
-/** What OpenSSL says where no authority that is trusted has signed. */
-const NO_AUTHORITY = new Set<string | undefined>([
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_GET_ISSUER_CERT',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-]);
-
-/** Where a bundle was given, it is that which lacks the root. */
-function untrusted(error: unknown, caName: string): unknown {
-  const code = codeOf(error);
-  if (code === undefined || !NO_AUTHORITY.has(code)) return error;
-  return failure(code, `${reasonOf(error)}: ${caName} holds no root for it`, error);
 }
 
 function exchange(

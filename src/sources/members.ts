@@ -5,7 +5,7 @@ import { hasOwnCgroupNamespace } from './detect.ts';
 import { failureOf } from './meters.ts';
 import type { MemoryMode } from './options.ts';
 import { isMachines, placeBelow, placeOf } from './place.ts';
-import { type Identified, identify, isAlive, processes } from './process.ts';
+import { type Identified, identify, isAlive, isStarting, processes } from './process.ts';
 import type { RootFs } from './rootfs.ts';
 import { isSandbox } from './sandbox.ts';
 
@@ -110,6 +110,7 @@ function partiesOf(fs: RootFs): Party[] {
   const machines = new Map<string, boolean>();
   const unread: { readonly pid: string; readonly names: readonly string[] }[] = [];
   for (const pid of processes(fs)) {
+    if (isStarting(fs, pid)) continue;
     const names = groupNames(fs.text(`/proc/${pid}/cgroup`));
     const key = keyOf(fs, pid, names, machines);
     if (key !== '') {

@@ -35,6 +35,14 @@ export function isAlive(fs: RootFs, pid: string): boolean {
   return state !== 'Z' && state !== 'X';
 }
 
+/**
+ * A runtime's own program that is about to become a container's first one (`runc:[2:INIT]`): nothing of
+ * that container has run yet, and what it has for a root may still be the machine's.
+ */
+export function isStarting(fs: RootFs, pid: string): boolean {
+  return fs.text(`/proc/${pid}/comm`).startsWith('runc:[');
+}
+
 export function identify(fs: RootFs, pid: string): Identified {
   const [, uid = '?'] = /^Uid:\s+(\d+)/m.exec(fs.text(`/proc/${pid}/status`)) ?? [];
   return { pid, comm: fs.text(`/proc/${pid}/comm`).trim() || '?', uid };

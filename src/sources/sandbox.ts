@@ -7,6 +7,8 @@ import type { RootFs } from './rootfs.ts';
 const SANDBOX_NAMES = new Set(['pause', 'catatonit', 'pod']);
 /** What such a program has used at most, whatever its name: it waits for ever, and holds nothing. */
 const SANDBOX_TICKS = 50;
+/** With its name: the runtime's program that became it has counted before, seconds on a slow machine. */
+const NAMED_TICKS = 500;
 const SANDBOX_NANOSECONDS = 5e8;
 const SANDBOX_BYTES = 8 * 1024 * 1024;
 const SANDBOX_PAGES = 1024;
@@ -31,13 +33,16 @@ export function isSandbox(
 ): boolean {
   if (pids.length !== 1 || pids[0] !== '1') return false;
   const isNamed = SANDBOX_NAMES.has(fs.text('/proc/1/comm').trim());
-  if (member === undefined) return fs.text('/proc/1/stat') === '' ? isNamed : isSmall(fs);
+  if (member === undefined) {
+    if (fs.text('/proc/1/stat') === '') return isNamed;
+    return isSmall(fs, isNamed ? NAMED_TICKS : SANDBOX_TICKS);
+  }
   const { cpu, memory } = member;
   const hasLimits = Number.isFinite(cpu.readLimit()) || memory.readLimit() < NO_LIMIT_BYTES;
   const isIdle =
     numberOr0(() => cpu.readUsageNs()) < SANDBOX_NANOSECONDS &&
     numberOr0(() => memory.readUsed()) < SANDBOX_BYTES;
-  return !hasLimits && (isNamed || (isIdle && isSmall(fs)));
+  return !hasLimits && (isNamed || (isIdle && isSmall(fs, SANDBOX_TICKS)));
 }
 
 /** What a group that lacks a controller does not tell is 0. */
@@ -53,11 +58,11 @@ function numberOr0(read: () => number): number {
  * CPU time, memory and threads of process 1, which everybody may read: a small program that has just
  * been started has threads, most of the time, and a sandbox never. What is not told does not count.
  */
-function isSmall(fs: RootFs): boolean {
+function isSmall(fs: RootFs, mostTicks: number): boolean {
   const fields = statFields(fs, '1');
   const [user, system] = [fields[USER_TICKS] ?? 0, fields[SYSTEM_TICKS] ?? 0];
   const threads = fields[THREADS] ?? 1;
   const [, resident = 0] = /^\d+ (\d+)/.exec(fs.text('/proc/1/statm')) ?? [];
-  const isIdle = Number(user) + Number(system) < SANDBOX_TICKS;
+  const isIdle = Number(user) + Number(system) < mostTicks;
   return isIdle && Number(resident) < SANDBOX_PAGES && Number(threads) === 1;
 }

@@ -72,9 +72,11 @@ export function refusalText(hidden: readonly Identified[], user: string): string
   const some = hidden.map(({ comm, pid, uid }) => `${comm} (process ${pid}, user ${uid})`);
   const count =
     hidden.length === 1 ? '1 other container is' : `${hidden.length} other containers are`;
+  // Of the same user already: then it has capabilities that the agent lacks, or forbids to be read.
+  const isSame = hidden.every(({ uid }) => uid === user);
   return [
     `${count} visible, but user ${user} may not read ${some.join(', ')}:`,
-    'run the agent as the same user, or as root with the capability SYS_PTRACE;',
+    `run the agent ${isSame ? '' : 'as the same user, or '}as root with the capability SYS_PTRACE;`,
     'no figures of this scope until then',
   ].join(' ');
 }
@@ -101,7 +103,9 @@ class Crew {
 
   /** @throws NoDataError where somebody is there who cannot be read */
   refresh(nowMs: number): void {
-    if (nowMs - this.#scannedMs >= RESCAN_MS) this.rescan(nowMs);
+    // Whoever cannot be read may be readable, or gone, a moment later.
+    const paceMs = this.hidden.length > 0 ? LEAST_RESCAN_MS : RESCAN_MS;
+    if (nowMs - this.#scannedMs >= paceMs) this.rescan(nowMs);
     if (this.hidden.length > 0) throw new NoDataError(refusalText(this.hidden, this.#options.user));
     // The agent's own container alone is not the task: what else there is, is looked for again.
     if (this.found.length < 2) throw new NoDataError('no other container is visible any more');

@@ -3,8 +3,6 @@ import { codeOf } from '../errors.ts';
 
 /** libuv's pool, which comes to life all at once with its first use, and aborts in C where it cannot. */
 const POOL = 4;
-/** The watcher of a stalled disk, and the next child. */
-const SPARE = 2;
 
 /**
  * Whether the threads that a disk needs can still be had here.
@@ -13,7 +11,7 @@ const SPARE = 2;
  * @returns what leaves too few; nothing where there are enough
  */
 export function lackOfThreads(poolSize: string | undefined): string | undefined {
-  const needed = (Number(poolSize) || POOL) + SPARE;
+  const needed = Number(poolSize) || POOL;
   const [left, limit] = leftOfPids();
   return left < needed
     ? `${limit} leaves ${left} threads, and the disk needs ${needed}`

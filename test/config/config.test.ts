@@ -409,7 +409,7 @@ const ROWS: readonly Row[] = [
       ['2', 2],
       ['1500m', 1.5],
     ],
-    bad: ['0', '0m', '-1', 'm', '1 ', '500M', '0.5 cores', '1e3'],
+    bad: ['0', '0m', '-1', 'm', '500M', '0.5 cores', '1e3'],
     expected: /expected cores above 0, such as 0\.5 or 500m$/,
   },
   {

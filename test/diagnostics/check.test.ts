@@ -367,6 +367,16 @@ describe('what is in the way is said with what to do about it', () => {
     });
   }
 
+  test('a datum that is accepted is what counts, whatever STS says of the key', async () => {
+    const body = '<PutMetricDataResponse></PutMetricDataResponse>';
+    const publish = () => () => Promise.resolve(judge({ status: 200, headers: {}, body }));
+    const replies = { ...GOOD, [STS]: [403, errorXml('InvalidClientTokenId')] as const };
+    const { exit, of } = await walk({ environment: KEYS, replies }, publish);
+    assert.deepEqual([exit, of('identity')?.mark, of('publishing')?.mark], [0, 'warn', 'ok']);
+    const unpublished = await walk({ environment: KEYS, replies });
+    assert.deepEqual([unpublished.exit, unpublished.of('identity')?.mark], [1, 'FAIL']);
+  });
+
   test('nothing is sent where the way there is not clear', async () => {
     let sent = 0;
     const publish = () => (): Promise<Verdict> => {

@@ -21,7 +21,7 @@ const ARROWS: Readonly<Record<string, string>> = {
   diagnostics:
     'aws aws/credentials clock cloudwatch delivery environment errors metrics/publication net/http',
 
-  'config/flags': 'environment errors node:util',
+  'config/flags': 'config/nearest environment errors node:util',
   config:
     'aws/endpoint cloudwatch/compression cloudwatch/limits environment errors log metadata/dimensions metrics/catalog metrics/metric metrics/publication sources/options sources/select',
 

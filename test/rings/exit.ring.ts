@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -48,4 +57,51 @@ exec "$1" "$2" --namespace N --service S --log-level info --once --period 1 --fl
     program.stderr(),
     /stopped: the window \S+ UTC could not be sent within 2 s .* windowsSent=0 windowsSpooled=0 windowsLost=1/,
   );
+});
+
+test('where there are too few threads for a disk, the spool is left out, and that is said', async (t) => {
+  const [, path = ''] = /^\d+:pids:(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8')) ?? [];
+  const group = `/sys/fs/cgroup/pids${path}/agent-threads-${process.pid}`;
+  if (!existsSync('/sys/fs/cgroup/pids') || spawnSync('mkdir', [group]).status !== 0) {
+    return t.skip('SKIP: no right to make a group of the pids controller (cgroup version 1)');
+  }
+  const spool = mkdtempSync(join(tmpdir(), 'threads-'));
+  t.after(() => {
+    rmSync(spool, { recursive: true });
+    rmdirSync(group);
+  });
+  // Copied alone: as an ES module Node itself needs the pool to load it.
+  const alone = join(spool, 'agent.js');
+  copyFileSync(AGENT, alone);
+  const line = 'echo $$ >"$0/cgroup.procs"; exec "$@"';
+  for (const [most, isLeftOut] of [
+    [10, true],
+    [24, false],
+  ] as const) {
+    writeFileSync(`${group}/pids.max`, String(most));
+    const names = ['--namespace', 'N', '--service', 's', '--once', '--period', '1'];
+    const agent = [
+      process.execPath,
+      alone,
+      ...names,
+      '--flush-timeout',
+      '1',
+      '--spool',
+      join(spool, 'spool'),
+    ];
+    const program = start('sh', ['-c', line, group, ...agent], {
+      environment: {
+        AWS_ACCESS_KEY_ID: 'AKIDNOBODY',
+        AWS_SECRET_ACCESS_KEY: 'nothing',
+        AWS_REGION: 'us-east-1',
+        AWS_ENDPOINT_URL: 'http://127.0.0.1:1',
+      },
+    });
+    const ended = await program.ended;
+    assert.equal(ended, isLeftOut ? 1 : 0, `${ended} ${program.stderr()}`);
+    assert.equal(
+      /warn the spool is left out: .* leaves \d+ threads/.test(program.stderr()),
+      isLeftOut,
+    );
+  }
 });

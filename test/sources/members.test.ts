@@ -88,6 +88,21 @@ describe('who is a member:', () => {
     assert.match(refusalText(findMembers(fs, 'workingset').hidden, '1'), /2 other containers are/);
   });
 
+  test('one that could not be read as the same user is not advised to be that user', () => {
+    pod.process(20, '/../app', { comm: 'java', uid: 1000 });
+    const { hidden } = findMembers(fs, 'workingset');
+    assert.doesNotMatch(refusalText(hidden, '1000'), /same user/);
+    assert.match(refusalText(hidden, '1000'), /as root with the capability SYS_PTRACE/);
+    assert.match(refusalText(hidden, '0'), /as the same user, or as root with/);
+  });
+
+  test('a container that is just being started is none yet, whether it can be read or not', () => {
+    pod.process(20, '/../app', { comm: 'runc:[2:INIT]' });
+    app(0);
+    pod.process(21, '/../log', { in: 'app', comm: 'runc:[1:CHILD]' });
+    assert.deepEqual(seen(), { found: ['7'], hidden: [] });
+  });
+
   const workers: readonly [what: string, cgroup: string][] = [
     ['its group', '/../app'],
     ['a group below it', '/../app/workers'],
@@ -347,21 +362,17 @@ describe('the sum', () => {
     assert.match(opened.absent.get('memory') ?? '', /^\/proc\/20\/root\S*memory\.current: ENOENT$/);
   });
 
-  test('goes on without one that has ended, with a baseline of its own', () => {
+  test('is absent where the last other one has ended: the agent alone is not the task', () => {
     const opened = start();
     pod.gone('containers/app', 'proc/20');
     fs.close();
-    const gone = sampleAt(opened, 1000);
-    // CPU has failed, whereupon all were looked for again, and memory is of those who are left.
-    assert.deepEqual([gone.cpuCores, gone.memoryUsed], [undefined, 20 * MEBIBYTE]);
-    sampleAt(opened, 1500);
+    sampleAt(opened, 1000);
     agent(2);
     const { cpuCores, memoryUsed } = sampleAt(opened, 2500);
-    assert.deepEqual([cpuCores, memoryUsed], [0.01, 20 * MEBIBYTE]);
-    assert.deepEqual(
-      [...opened.absent.keys()].filter((name) => /cpu|memory/.test(name)),
-      [],
-    );
+    assert.deepEqual([cpuCores, memoryUsed], [undefined, undefined]);
+    for (const name of ['cpu', 'memory']) {
+      assert.equal(opened.absent.get(name), 'no other container is visible any more');
+    }
   });
 
   test('is absent from the next scan on where one is hidden that was not there before', () => {
@@ -374,6 +385,16 @@ describe('the sum', () => {
     pod.gone('proc/30');
     sampleAt(opened, 20_000);
     assert.equal(sampleAt(opened, 21_000).memory, 30);
+  });
+
+  test('is there again a second after the hidden one is, and not at the next scan only', () => {
+    app(0);
+    pod.process(20, '/../app', { in: 'app' });
+    pod.process(21, '/../log', { comm: 'fluent-bit', uid: 7 });
+    const both = open();
+    assert.equal(sampleAt(both, 0).memoryUsed, undefined);
+    pod.gone('proc/21');
+    assert.equal(sampleAt(both, 1000).memoryUsed, 120 * MEBIBYTE);
   });
 
   test('a counter that began anew (a restart) is a new baseline', () => {

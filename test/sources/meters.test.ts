@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, rmSync, symlinkSync } from 'node:fs';
+import { rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import fc from 'fast-check';
@@ -17,8 +17,6 @@ import { HOST_TROUBLE, troubleMeters } from '../../src/sources/pressure.ts';
 import { openRootFs } from '../../src/sources/rootfs.ts';
 import { openSiblingSource } from '../../src/sources/siblings.ts';
 import type { Source } from '../../src/sources/source.ts';
-import { watchSource } from '../../src/sources/watch.ts';
-import { drivenClock } from '../support/clock.ts';
 import { measuredBy, rounded, type Told, toldBy } from '../support/figures.ts';
 import { makeRoot, type Root } from '../support/root.ts';
 
@@ -943,46 +941,6 @@ describe('members', () => {
       }
       assert.deepEqual(told(source, 1000), expected);
     }
-  });
-
-  test('that have all gone are waited for where the scope was asked for', async (t) => {
-    const root = rootOf(t, { ...MACHINE, ...both({ seconds: 1 }, { seconds: 2 }) });
-    symlinkSync(pids.a, join(root.path, 'proc/self'));
-    root.write({
-      'proc/10/mountinfo': '35 24 0:30 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n',
-    });
-    for (const name of ['pid', 'cgroup']) {
-      const folder = join(root.path, 'proc/10/ns');
-      mkdirSync(folder, { recursive: true });
-      symlinkSync(`${name}:[5]`, join(folder, name));
-    }
-    const clock = drivenClock(0);
-    const warnings: string[] = [];
-    const source = await watchSource({
-      ...optionsOf(),
-      scope: 'task',
-      fs: openRootFs(root.path),
-      clock,
-      platform: 'linux',
-      own: { environment: { KUBERNETES_SERVICE_HOST: '10.0.0.1' }, pid: 10, user: '1000' },
-      metadata: () => Promise.resolve(undefined),
-      warn: (message) => warnings.push(message),
-    });
-    t.after(() => source.close());
-    const later = async (): Promise<void> => {
-      clock.advance(60_000);
-      await new Promise((resolve) => setImmediate(resolve));
-    };
-    assert.match(source.describe(), /source=siblings containers=2/);
-    rmSync(join(root.path, 'proc/20'), { recursive: true });
-    await later();
-    assert.match(source.describe(), /^scope=none: .*no processes of another container/);
-    assert.deepEqual([told(source, 60_000), source.scopeNumber], [{}, 1]);
-    root.write(member('b', { seconds: 5 }));
-    await later();
-    assert.match(source.describe(), /source=siblings containers=2/);
-    assert.deepEqual([told(source, 120_000), source.scopeNumber], [{ memory: 2 }, 2]);
-    assert.equal(warnings.filter((line) => line.includes('the scope changes')).length, 2);
   });
 
   test('are told without the agent’s own, which is in its own container only', (t) => {

@@ -307,14 +307,15 @@ describe('a pod that shares its PID namespace', () => {
     source.close();
   });
 
-  test('a container that leaves takes nothing from the others', async () => {
+  test('the last other container leaves, and the agent alone is not the pod', async () => {
     start();
     const source = await watchSource(selectOptions(pod));
     sampleAt(source, 0);
     pod.gone('containers/app', 'proc/8', 'proc/9');
     pod.container('agent', { usageUsec: 6_000_000, bytes: 10 * MEBIBYTE, cores: 0.5 });
     const { cpuCores, memoryUsed } = sampleAt(source, 10_000);
-    assert.deepEqual([cpuCores, memoryUsed], [0.5, 10 * MEBIBYTE]);
+    assert.deepEqual([cpuCores, memoryUsed], [undefined, undefined]);
+    assert.match(source.absent.get('cpu') ?? '', /^no other container is visible any more$/);
     source.close();
   });
 

@@ -201,7 +201,7 @@ describe('an app that comes a minute after the agent', () => {
     assert.ok(task.source.scopeNumber > 0, 'no window spans the two');
   });
 
-  for (const status of ['CREATED', 'PULLED', 'NONE', 'MANIFEST_PULLED']) {
+  for (const status of ['CREATED', 'PULLED']) {
     test(`and is listed as ${status}: nothing until it runs`, async () => {
       const task = await rig({ containers: [AGENT, { ...APP, name: 'web', status }] });
       assertNothing(await task.pass(60));

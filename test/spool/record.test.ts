@@ -174,10 +174,10 @@ describe('a line', () => {
     assert.ok(datum);
     const more = { samples: 67, least: 1, most: 99, secret: 'wJalrXUtnFEMI' };
     outbox.push({ ...windowWith(50.5), data: [datum] }, 3, 17);
-    const [piece] = outbox.batch(1000);
-    assert.ok(piece);
-    assert.equal(windowLine(1, piece), windowLine(1, windowWith(50.5)));
-    const window = { ...piece, ...more, data: [{ ...datum, ...more }] };
+    const [pending] = outbox.batch(1000);
+    assert.ok(pending);
+    assert.equal(windowLine(1, pending), windowLine(1, windowWith(50.5)));
+    const window = { ...pending, ...more, data: [{ ...datum, ...more }] };
     assert.equal(windowLine(1, window), windowLine(1, windowWith(50.5)));
     assert.equal(headLine(OUTPUT, { ...PUBLICATION, ...more }), headLine(OUTPUT, PUBLICATION));
   });
@@ -415,7 +415,7 @@ describe('a segment that was cut', () => {
     );
   });
 
-  test('in its middle, or has a piece twice, has no window that nobody wrote', (t) => {
+  test('in its middle, or has a part twice, has no window that nobody wrote', (t) => {
     fc.assert(
       fc.property(segments, place, place, (lines, from, to) => {
         const bytes = Buffer.from(textOf(lines), 'utf8');

@@ -5,7 +5,7 @@ import type { EndpointSettings } from '../endpoint.ts';
 import type { Home, Profiles } from '../profiles.ts';
 import type { Region } from '../region.ts';
 
-/** What one walk along the providers works with. */
+/** What one search along the providers works with. */
 export interface ProviderContext extends Transport {
   readonly environment: Environment;
   readonly home: Home;
@@ -24,6 +24,6 @@ export interface ProviderContext extends Transport {
   readonly warn: (reason: string) => void;
   /** Of a call to STS or SSO. */
   readonly tries: number;
-  /** Of all of the walk. */
+  /** Of all of the search. */
   readonly signal: AbortSignal;
 }

@@ -9,7 +9,7 @@ export interface RefreshOptions {
   readonly nowMs: () => number;
   /** Uniform, 0 up to but without 1. */
   readonly random: () => number;
-  /** Walks along the providers. */
+  /** Goes along the providers. */
   readonly load: (signal: AbortSignal) => Promise<Identity>;
   /** What is being asked, for whoever cannot wait for it. */
   readonly asking?: () => string;
@@ -35,7 +35,7 @@ const REREAD_MS = 15 * MINUTE;
 const BACKOFF_MS = [5 * MINUTE, 10 * MINUTE] as const;
 /** How long a failure that only a person can mend is remembered. */
 const FINAL_MS = [1000, 5000] as const;
-/** Of one walk with all its hops: longer than the process that may be the first of them. */
+/** Of one search with all its hops: longer than the process that may be the first of them. */
 const LOAD_MS = 90_000;
 
 /** Keeps credentials, by the rule that the AWS SDKs share since 2026. */
@@ -48,7 +48,7 @@ export function createRefresh(options: RefreshOptions): CredentialSource {
   let remembered: { error: unknown; untilMs: number } | undefined;
   let running: Promise<Identity> | undefined;
   let hasFallenBack = false;
-  /** Why the last walk found nothing, for whoever cannot wait for the end of the next one. */
+  /** Why the last search found nothing, for whoever cannot wait for the end of the next one. */
   let failed: unknown;
 
   const between = ([least, most]: readonly [number, number]): number =>

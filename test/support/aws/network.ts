@@ -77,6 +77,8 @@ async function serve(port: number, came: Came[]): Promise<Server> {
   });
   server.on('connect', (request: IncomingMessage, socket) => {
     came.push(cameBy(request));
+    // The agent may be gone before it has read that.
+    socket.on('error', () => socket.destroy());
     socket.end('HTTP/1.1 502 none\r\n\r\n');
   });
   await new Promise<void>((resolve) => server.listen(port, '::', resolve));

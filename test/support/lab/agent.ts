@@ -3,6 +3,10 @@ import type { Cgroup, Counters } from './cgroup.ts';
 import type { Load } from './load.ts';
 import type { Place } from './place.ts';
 
+/** For whatever starts, on an emulated machine too. */
+export const START_MS = 90_000;
+const LIFETIME_MS = 180_000;
+
 /** A window that a load with a hog ends before its time. */
 export const HOG_SECONDS = 60;
 
@@ -82,7 +86,7 @@ export async function measureBeside(
   act: (agent: Program) => Promise<void>,
 ): Promise<Measured> {
   const [file = '', ...argv] = command;
-  const program = start(file, argv);
+  const program = start(file, argv, { lifetimeMs: LIFETIME_MS });
   const readings: (Counters | undefined)[] = [];
   program.child.stderr?.on('data', () => {
     if (readings.length === 0 && program.stderr().includes('scope=')) readings.push(sumOf(cgroups));
@@ -99,7 +103,7 @@ export async function measureBeside(
 /** Resolves when the agent has taken so many samples. */
 export function untilSamples(agent: Program, count: number): Promise<void> {
   const taken = (): number => agent.stdout().split('"type":"sample"').length - 1;
-  return agent.until(`${count} samples`, () => taken() >= count);
+  return agent.until(`${count} samples`, () => taken() >= count, START_MS);
 }
 
 /** Nothing as soon as one of them is gone. */
@@ -172,7 +176,15 @@ export function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** The working set in percent of that limit, as a mean over the readings that belong to samples. */
+/** The upper one of an even number. */
+export function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
+
+/**
+ * The working set in percent of that limit, over the readings that belong to samples: as a median,
+ * since the last of them may come when the container is already ending.
+ */
 export function memoryPercent({ truth }: Measured, limitMiB: number): number {
-  return mean(truth.slice(1).map(({ workingSet }) => (100 * workingSet) / (limitMiB * 2 ** 20)));
+  return median(truth.slice(1).map(({ workingSet }) => (100 * workingSet) / (limitMiB * 2 ** 20)));
 }

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import {
   coresUsed,
   type Measured,
-  mean,
   meanCpuPercent,
+  median,
   memoryPercent,
   throttledPercent,
 } from './agent.ts';
@@ -50,10 +50,10 @@ export function assertCpuTruth(run: Measured, cores: number): void {
 }
 
 export function assertMemoryTruth(run: Measured, limitMiB: number): void {
-  const ours = mean(run.samples.map(({ MemoryUtilization = Number.NaN }) => MemoryUtilization));
+  const ours = median(run.samples.map(({ MemoryUtilization = Number.NaN }) => MemoryUtilization));
   const truth = memoryPercent(run, limitMiB);
   const band = [truth - MEMORY_TOLERANCE, truth + MEMORY_TOLERANCE] as const;
-  assertWithin(ours, band, 'mean of MemoryUtilization against the kernel’s counters', run);
+  assertWithin(ours, band, 'median of MemoryUtilization against the kernel’s counters', run);
 }
 
 /** Saturated, so most periods are throttled; the share is the kernel's own. */

@@ -139,7 +139,7 @@ function runsV2(cgroup: Cgroup): Runs {
         hostMount: true,
       }),
     pod: () => runPod(cgroup, 'pod'),
-    podLate: () => runPod(cgroup, 'pod-late', { lateBy: 4, seconds: 14 }),
+    podLate: () => runPod(cgroup, 'pod-late', { lateBy: 3, seconds: 40 }),
     podNested: () =>
       runPod(cgroup, 'pod-nested', {
         app: { load: { pinMiB: 20 }, inner: { pinMiB: 50 }, limits: APP_LIMITS },

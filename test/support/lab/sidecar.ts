@@ -2,12 +2,22 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Program, start } from '../program.ts';
-import { agentCommand, loadCommand, type Measured, measureBeside, untilSamples } from './agent.ts';
+import {
+  agentCommand,
+  loadCommand,
+  type Measured,
+  measureBeside,
+  START_MS,
+  untilSamples,
+} from './agent.ts';
 import type { Cgroup, Limits } from './cgroup.ts';
 import type { Load } from './load.ts';
 import { type Container, containerCommand } from './oci.ts';
 import type { Place } from './place.ts';
 import { removeCgroup } from './remove.ts';
+
+/** Longer than any agent beside it. */
+const LIFETIME_MS = 240_000;
 
 /** What is not the same for all containers of a pod. */
 type Own = Pick<Container, 'user' | 'capabilities' | 'environment'> & { readonly limits: Limits };
@@ -49,9 +59,9 @@ export async function measurePod(place: Place, name: string, pod: Pod): Promise<
   };
   const running: Program[] = [];
   const begin = async ([file = '', ...argv]: readonly string[]): Promise<void> => {
-    const program = start(file, argv);
+    const program = start(file, argv, { lifetimeMs: LIFETIME_MS });
     running.push(program);
-    await program.until('load', ({ stdout }) => stdout().includes('ready'));
+    await program.until('load', ({ stdout }) => stdout().includes('ready'), START_MS);
   };
   const startApp = async (): Promise<void> => {
     const { load, inner } = pod.app;

@@ -10,7 +10,7 @@ import { lacking } from './needs.ts';
 import { Archive } from './newc.ts';
 
 /** Emulated, so ten times as slow; a guest that hangs ends by this. */
-const LIFETIME_MS = 240_000;
+const LIFETIME_MS = 480_000;
 const QEMU = 'qemu-system-x86_64';
 /** What the guest has of this machine's programs, with their libraries. */
 const PROGRAMS = ['busybox', 'runc', 'crun', 'sleep'];
