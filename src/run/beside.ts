@@ -1,4 +1,4 @@
-// Wires what only a run has: the receipt, the report, and their ways out.
+// Over 200 lines: wires what only a run has, the receipt, the report and their ways out, in one place.
 
 import type { Agent } from '../agent.ts';
 import { compose, openAws, userAgent, type World } from '../compose.ts';

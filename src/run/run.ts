@@ -108,26 +108,43 @@ export async function runJob(options: RunOptions): Promise<void> {
       if (asked !== undefined) one.hurry();
     })
     .catch((error) => options.warn(`the job runs without the agent: ${reasonOf(error)}`));
-  for (const name of intrusions(environment)) {
-    options.warn(
-      `NODE_OPTIONS has ${name}, which has loaded into the agent too; METRICS_AGENT_JOB_NODE_OPTIONS is for the job alone`,
-    );
-  }
+  warnOfIntrusions(options);
 
   const end = await job.ended;
   const deadlineMs = stayUntil(end.endedMs, asked, settings);
   const wasAsked = end.signal !== undefined && told.has(end.signal);
   const run = { ...end, wasAsked, startedWallMs, durationMs: end.endedMs - startedMs };
   if (end.notStarted !== undefined) options.warn(`${command[0]}: ${end.notStarted}`);
-  await untilDeadline(clock, deadlineMs, async () => {
+  await finish(options, run, deadlineMs, async () => {
     await begun;
-    if (beside === undefined) await options.finishAlone(run);
-    else await beside.finish(run, deadlineMs);
-  }).catch(async (error) => {
-    options.warn(`the agent did not finish: ${reasonOf(error)}`);
-    await options.finishAlone(run);
+    return beside;
   });
   endAs(run, self);
+}
+
+/** What the agent has to do at the end, as long as there is time; at least the receipt. */
+async function finish(
+  { clock, finishAlone, warn }: RunOptions,
+  run: RunEnd,
+  deadlineMs: number,
+  besideOnceBegun: () => Promise<Beside | undefined>,
+): Promise<void> {
+  try {
+    await untilDeadline(clock, deadlineMs, async () => {
+      const beside = await besideOnceBegun();
+      await (beside === undefined ? finishAlone(run) : beside.finish(run, deadlineMs));
+    });
+  } catch (error) {
+    warn(`the agent did not finish: ${reasonOf(error)}`);
+    await finishAlone(run);
+  }
+}
+
+function warnOfIntrusions({ environment, warn }: RunOptions): void {
+  for (const name of intrusions(environment)) {
+    const remedy = 'METRICS_AGENT_JOB_NODE_OPTIONS is for the job alone';
+    warn(`NODE_OPTIONS has ${name}, which has loaded into the agent too; ${remedy}`);
+  }
 }
 
 /** A person's Ctrl-C ends a shell's loop only if whoever it ran dies of it. */
