@@ -334,6 +334,17 @@ describe('the agent never keeps a job from running, nor makes it fail', {
     });
   }
 
+  test('a fault of the agent’s own: a line, the job’s exit code, a receipt', async () => {
+    const path = join(folder, 'fault.cjs');
+    writeFileSync(path, "setTimeout(() => { throw new Error('on purpose'); }, 300)");
+    const program = startAgent([...QUIET.slice(0, 1), '--', 'sh', '-c', 'sleep 1.5; exit 4'], {
+      environment: { NODE_OPTIONS: `--require ${path}` },
+    });
+    assert.equal(await program.ended, 4);
+    assert.match(program.stderr(), /a fault of this program.*on purpose/);
+    assert.ok(Number(receiptOf(program.stderr())['samples']) >= 1);
+  });
+
   test('no credentials: the job’s exit code', async () => {
     const flags = ['-n', 'N', '-s', 'S', '--region', 'eu-west-1', '--flush-timeout', '1'];
     const program = startAgent([...flags, '--', 'sh', '-c', 'exit 0'], {
