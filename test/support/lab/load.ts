@@ -58,11 +58,13 @@ function main(): void {
     process.stdout.write('ready\n');
     return;
   }
+  const [file = ''] = command;
   const child = runAgent(command, () => {
     open(gate);
     if (load.hog === true) endAfterHog(child);
   });
-  child.on('close', (code) => {
+  child.on('close', (code, signal) => {
+    if (signal !== null) process.stderr.write(`${file} was ended by ${signal}\n`);
     beside?.kill('SIGTERM');
     process.exit(code ?? 1);
   });
