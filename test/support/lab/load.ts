@@ -23,9 +23,9 @@ export interface Load {
 }
 
 const MIB = 2 ** 20;
-/** The first that the kernel chooses when memory is out. */
-const HOG = `require('node:fs').writeFileSync('/proc/self/oom_score_adj', '1000');
-const held = [];
+/** The first that the kernel chooses when memory is out, from before it has loaded anything. */
+const FIRST_VICTIM = 'echo 1000 >/proc/self/oom_score_adj; exec "$0" -e "$1"';
+const HOG = `const held = [];
 for (;;) held.push(Buffer.alloc(4 * ${MIB}, 1));`;
 /** Waits for the gate, then never rests. */
 const SPINNER = `Atomics.wait(require('node:worker_threads').workerData, 0, 0);
@@ -58,11 +58,13 @@ function main(): void {
     process.stdout.write('ready\n');
     return;
   }
+  const [file = ''] = command;
   const child = runAgent(command, () => {
     open(gate);
     if (load.hog === true) endAfterHog(child);
   });
-  child.on('close', (code) => {
+  child.on('close', (code, signal) => {
+    if (signal !== null) process.stderr.write(`${file} was ended by ${signal}\n`);
     beside?.kill('SIGTERM');
     process.exit(code ?? 1);
   });
@@ -89,7 +91,7 @@ function runAgent(command: readonly string[], begun: () => void): ChildProcess {
 
 /** However long the kernel takes, the agent's window lasts until it has seen the end of the hog. */
 function endAfterHog(agent: ChildProcess): void {
-  spawn(process.execPath, ['-e', HOG]).on('exit', () => {
+  spawn('sh', ['-c', FIRST_VICTIM, process.execPath, HOG]).on('exit', () => {
     let samples = 0;
     agent.stdout?.on('data', (text: Buffer) => {
       samples += text.toString().split(SAMPLE).length - 1;
