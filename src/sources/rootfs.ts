@@ -176,8 +176,7 @@ class KeptFile implements RootFile {
       throw this.#failed(error);
     }
     if (count === 0) throw this.#empty();
-    if (count === bytes) while (count > 0 && buffer[count - 1] !== LINE_FEED) count -= 1;
-    return count;
+    return count < bytes ? count : buffer.lastIndexOf(LINE_FEED, count - 1) + 1;
   }
 
   /** Files of records (mountinfo) come in pieces of at most 4 KiB, so read until nothing comes. */
