@@ -1,4 +1,4 @@
-// Over 200 lines: the loop, and what a window is called, which follow from one clock.
+// Over 200 lines: the loop, and when a window begins and ends, which follow from one clock.
 import type { Clock } from './clock.ts';
 import type { Fields, Log } from './log.ts';
 import { type AggregateOptions, aggregate } from './metrics/aggregate.ts';
@@ -45,7 +45,7 @@ export class Agent {
   readonly #options: AgentOptions;
   readonly #figures: Figures = createFigures();
   readonly #leastSpanMs: number;
-  readonly #labels: Labels;
+  readonly #starts: WindowStarts;
   readonly #missing = new Map<string, string>();
   #scopeNumber = 0;
   #startedMs = 0;
@@ -60,7 +60,7 @@ export class Agent {
   constructor(options: AgentOptions) {
     this.#options = options;
     this.#leastSpanMs = Math.min(LEAST_SPAN_MS, options.intervalMs * TIMER_LATENESS);
-    this.#labels = new Labels(options.periodMs);
+    this.#starts = new WindowStarts(options.periodMs);
   }
 
   /** Takes the baseline at once, then a sample every interval. */
@@ -198,7 +198,7 @@ export class Agent {
       wallMs + this.#open.earlyMs,
       this.#open.isRest ? SECOND_MS : periodMs,
     );
-    const startMs = this.#labels.take(aligned ? gridMs : wallMs);
+    const startMs = this.#starts.take(aligned ? gridMs : wallMs);
     const nowMs = clock.wallMs();
     const lastMs = this.#open.isRest ? nowMs : startMs + periodMs;
     const endMs = isOver || (aligned && nowMs > lastMs) ? lastMs : nowMs;
@@ -263,7 +263,7 @@ interface OpenWindow {
   readonly isRest: boolean;
 }
 
-/** Labels that were given: each point of a grid from one to another. */
+/** Starts that were given: each point of a grid from one to another. */
 interface Span {
   readonly fromMs: number;
   toMs: number;
@@ -273,8 +273,8 @@ const NOTHING_OPEN: OpenWindow = {
   ...{ monoMs: 0, wallMs: 0, uptimeMs: 0, earlyMs: 0, endMonoMs: 0, isRest: false },
 };
 
-/** The labels of windows: on the grid of the period where that is free, and none of them twice. */
-class Labels {
+/** When windows are said to begin: on the grid of the period where that is free, and never twice. */
+class WindowStarts {
   /** The newest last: one, but for a clock that was set. */
   readonly #taken: Span[] = [];
   readonly #gridMs: number;
@@ -285,20 +285,20 @@ class Labels {
 
   /** @returns the first free second from `startMs` on */
   take(startMs: number): number {
-    let label = startMs;
-    while (this.#isTaken(label)) label += SECOND_MS;
+    let freeMs = startMs;
+    while (this.#isTaken(freeMs)) freeMs += SECOND_MS;
     const newest = this.#taken.at(-1);
-    const gapMs = newest === undefined ? 0 : label - newest.toMs;
+    const gapMs = newest === undefined ? 0 : freeMs - newest.toMs;
     const isNext = gapMs > 0 && gapMs <= HOUR_MS && gapMs % this.#gridMs === 0;
-    if (newest !== undefined && isNext) newest.toMs = label;
-    else this.#taken.push({ fromMs: label, toMs: label });
-    return label;
+    if (newest !== undefined && isNext) newest.toMs = freeMs;
+    else this.#taken.push({ fromMs: freeMs, toMs: freeMs });
+    return freeMs;
   }
 
-  #isTaken(label: number): boolean {
+  #isTaken(startMs: number): boolean {
     return this.#taken.some(
       ({ fromMs, toMs }) =>
-        label >= fromMs && label <= toMs && (label - fromMs) % this.#gridMs === 0,
+        startMs >= fromMs && startMs <= toMs && (startMs - fromMs) % this.#gridMs === 0,
     );
   }
 }

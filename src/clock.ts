@@ -1,5 +1,5 @@
 /**
- * Time as a parameter. Spans are measured on the monotonic clock, labels on the wall clock.
+ * Time as a parameter. Spans are measured on the monotonic clock, timestamps on the wall clock.
  */
 export interface Clock {
   /** Milliseconds from an arbitrary start; never goes back, stops while the machine is suspended. */

@@ -14,7 +14,7 @@ export interface RecordPosition {
 
 /** A window as it is put away. */
 export interface WaitingWindow {
-  /** Wall-clock milliseconds. The start labels the datums. */
+  /** Wall-clock milliseconds. The start is the timestamp of the datums. */
   readonly startMs: number;
   readonly endMs: number;
   readonly data: readonly WaitingDatum[];

@@ -17,7 +17,7 @@ export interface Datum {
 
 /** What a closed window says. */
 export interface ClosedWindow {
-  /** Wall-clock milliseconds. `startMs` labels the datums. */
+  /** Wall-clock milliseconds. `startMs` is the timestamp of the datums. */
   readonly startMs: number;
   readonly endMs: number;
   readonly samples: number;

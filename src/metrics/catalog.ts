@@ -12,7 +12,7 @@ export const CATALOG: readonly Metric[] = [
   ...CPU_METRICS,
   ...MEMORY_METRICS,
   asked('MaxCPUUtilization', 'Percent', 'cpu', 'max'),
-  asked('SampleCount', 'Count', 'tick', 'sum'),
+  asked('SampleCount', 'Count', 'samples', 'sum'),
   ...MORE_CPU_METRICS,
   ...MORE_MEMORY_METRICS,
   ...PRESSURE_METRICS,

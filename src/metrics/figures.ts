@@ -1,6 +1,6 @@
-/** What can be drawn as a line over time. `tick` is 1 for each sample that was taken. */
+/** What can be drawn as a line over time. `samples` is 1 for each sample that was taken. */
 export const SERIES = [
-  'tick',
+  'samples',
   'cpu',
   'cpuCores',
   'cpuThrottled',

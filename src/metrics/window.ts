@@ -43,7 +43,7 @@ export class Column {
   }
 }
 
-const { tick: TICK } = PLACES;
+const { samples: SAMPLES } = PLACES;
 
 /** The numbers of one publishing window: a column for each series that is published. */
 export class Window {
@@ -99,7 +99,7 @@ export class Window {
     // What is not published is a sample all the same: SampleCount counts it.
     if (!hasAny && !figures.some(Number.isFinite)) return false;
     this.#samples += 1;
-    this.#columns[TICK]?.add(1);
+    this.#columns[SAMPLES]?.add(1);
     return true;
   }
 

@@ -152,7 +152,8 @@ function exchange(
       clearTimeout(timer);
       clearTimeout(connecting);
       request.signal.removeEventListener('abort', aborted);
-      giveUp.abort();
+      // An abort makes an error with a stack, which a connection that stands has no need of.
+      if (!isConnected) giveUp.abort();
       // After 101 Node ends the connection without a word.
       if (!hasAnswer) reject(failure('ECONNRESET', 'the connection ended without an answer'));
     });

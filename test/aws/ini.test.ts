@@ -7,6 +7,7 @@ import { type Names, readCredentials } from '../../src/aws/credentials/json.ts';
 import { nested, parseIni, type Sections } from '../../src/aws/ini.ts';
 import { AwsError, ParseError } from '../../src/errors.ts';
 import { type Fields, parseFields, textOf, within } from '../../src/metadata/json.ts';
+import { assertLinear } from '../support/linear.ts';
 
 /** A file's sections, or what is said against it; whatever else is thrown goes on. */
 function outcome(text: string, isConfig: boolean): Sections | ParseError {
@@ -327,23 +328,10 @@ test('an instant comes back, by whatever clock it was written', () => {
 });
 
 describe('1 MB', () => {
-  /** Quadratic work on 10^6 characters takes minutes; linear work a few milliseconds. */
-  const LONGEST_MS = 100;
-  /** Up to a million lines, or lists, each with work of its own. */
-  const LONGEST_OF_MANY_MS = 1000;
   const filled = (unit: string, length = 1e6): string =>
     unit.repeat(Math.ceil(length / unit.length));
 
-  /** At one of three tries: the machine's other work is not ours. */
-  function isDoneWithin(longestMs: number, work: () => unknown): boolean {
-    return [0, 1, 2].some(() => {
-      const startMs = performance.now();
-      work();
-      return performance.now() - startMs < longestMs;
-    });
-  }
-
-  const files: [what: string, text: string, longestMs?: number][] = [
+  const files: [what: string, text: string][] = [
     ['opening brackets', filled('[')],
     ['closing brackets', filled(']')],
     ['equals signs', filled('=')],
@@ -372,36 +360,33 @@ describe('1 MB', () => {
     ['a name with blanks', `[default]\na${filled(' ')}b=`],
     ['a name that is none', `[default]\n${filled('a ')}`],
     ['a value that goes on', `[default]\na=b\n ${filled('=')}`],
-    ['empty lines', filled('\n'), LONGEST_OF_MANY_MS],
-    ['properties', `[default]\n${filled('a=\n')}`, LONGEST_OF_MANY_MS],
-    ['lines that go on', `[default]\na=\n${filled(' b=\n')}`, LONGEST_OF_MANY_MS],
-    ['one section again and again', filled('[a]\n'), LONGEST_OF_MANY_MS],
+    ['empty lines', filled('\n')],
+    ['properties', `[default]\n${filled('a=\n')}`],
+    ['lines that go on', `[default]\na=\n${filled(' b=\n')}`],
+    ['one section again and again', filled('[a]\n')],
   ];
-  for (const [what, text, longestMs = LONGEST_MS] of files) {
+  for (const [what, text] of files) {
     test(`of ${what} is read in linear time`, () => {
-      for (const isConfig of [true, false]) {
-        assert.ok(isDoneWithin(longestMs, () => outcome(text, isConfig)));
-      }
+      for (const isConfig of [true, false]) assertLinear(() => outcome(text, isConfig));
     });
     test(`of ${what} as a block is read in linear time`, () => {
-      assert.ok(isDoneWithin(longestMs, () => nested(text, 'a')));
+      assertLinear(() => nested(text, 'a'));
     });
   }
 
-  const texts: [what: string, text: string, longestMs?: number][] = [
-    ['open lists', filled('['), LONGEST_OF_MANY_MS],
-    ['lists in lists', filled('[', 5e5) + filled(']', 5e5), LONGEST_OF_MANY_MS],
-    ['open objects', filled('{"a":'), LONGEST_OF_MANY_MS],
+  const texts: [what: string, text: string][] = [
+    ['open lists', filled('[')],
+    ['lists in lists', filled('[', 5e5) + filled(']', 5e5)],
+    ['open objects', filled('{"a":')],
     ['one string', `"${filled('a')}"`],
     ['escapes', `{"a":"${filled('\\u0041')}"}`],
     ['one number', `{"a":${filled('1')}}`],
     ['one member again and again', `{${filled('"a":1,')}"b":1}`],
     ['blanks', filled(' ')],
   ];
-  for (const [what, text, longestMs = LONGEST_MS] of texts) {
+  for (const [what, text] of texts) {
     test(`of JSON, ${what}, is read in linear time`, () => {
-      const read = (): unknown => credentialsOrFlaw(parseFields(text), ['a', 'a', 'a?', 'a']);
-      assert.ok(isDoneWithin(longestMs, read));
+      assertLinear(() => credentialsOrFlaw(parseFields(text), ['a', 'a', 'a?', 'a']));
     });
   }
 
@@ -409,7 +394,7 @@ describe('1 MB', () => {
     test(`of ${unit} is no instant, which is found out in linear time`, () => {
       const text = filled(unit);
       assert.equal(Number.isNaN(parseInstant(text)), true);
-      assert.ok(isDoneWithin(LONGEST_MS, () => parseInstant(text)));
+      assertLinear(() => parseInstant(text));
     });
   }
 });

@@ -12,7 +12,7 @@ const { signal } = new AbortController();
 /** What a source gives when it is asked: credentials that live so many seconds, or a failure. */
 type Gift = number | Error | 'no end' | 'for ever';
 
-interface Bench {
+interface Rig {
   readonly clock: DrivenClock;
   readonly source: CredentialSource;
   /** How often the source was asked. */
@@ -28,9 +28,7 @@ interface Bench {
 const OUTAGE = new AwsError('HTTP 503', 'the source is out', { again: true });
 const FINAL = new AwsError('AccessDenied', 'a person must mend it', { final: true });
 
-function benchOf(
-  options: { isManaged?: boolean; advisoryMs?: number; random?: number } = {},
-): Bench {
+function rigOf(options: { isManaged?: boolean; advisoryMs?: number; random?: number } = {}): Rig {
   const { isManaged = true, advisoryMs, random = 0.4 } = options;
   const clock = drivenClock(START_MS);
   let gifts: Gift[] = [];
@@ -50,7 +48,7 @@ function benchOf(
       const identity: Identity = {
         accessKeyId: `key-${asked}`,
         secretAccessKey: 'secret',
-        provider: 'a bench',
+        provider: 'a rig',
         isManaged,
         ...(gift === 'for ever' ? { isLasting: true } : {}),
       };
@@ -70,17 +68,17 @@ function benchOf(
   };
 }
 
-/** A bench that holds `key-1`, which lives for an hour, and lets time pass. */
+/** A rig that holds `key-1`, which lives for an hour, and lets time pass. */
 async function held(
   afterSeconds: number,
-  options?: Parameters<typeof benchOf>[0],
+  options?: Parameters<typeof rigOf>[0],
   life: Gift = 3600,
-): Promise<Bench> {
-  const bench = benchOf(options);
-  bench.give(life);
-  assert.equal(await bench.get(), 'key-1');
-  bench.clock.advance(afterSeconds * SECOND);
-  return bench;
+): Promise<Rig> {
+  const rig = rigOf(options);
+  rig.give(life);
+  assert.equal(await rig.get(), 'key-1');
+  rig.clock.advance(afterSeconds * SECOND);
+  return rig;
 }
 
 const [VALID, ADVISORY, MANDATORY, EXPIRED] = [600, 3000, 3570, 3700];
@@ -100,17 +98,17 @@ describe('the 24 states of a refresh', () => {
   ];
   for (const [state, seconds, gift, key, asked] of rows) {
     test(state, async () => {
-      const bench = await held(seconds);
-      bench.give(gift);
-      assert.deepEqual([await bench.get(), bench.asked()], [key, asked]);
+      const rig = await held(seconds);
+      rig.give(gift);
+      assert.deepEqual([await rig.get(), rig.asked()], [key, asked]);
     });
   }
 
   test('none and it fails: an error, and the next call asks again', async () => {
-    const bench = benchOf();
-    bench.give(OUTAGE, OK);
-    await assert.rejects(bench.get(), OUTAGE);
-    assert.equal(await bench.get(), 'key-2');
+    const rig = rigOf();
+    rig.give(OUTAGE, OK);
+    await assert.rejects(rig.get(), OUTAGE);
+    assert.equal(await rig.get(), 'key-2');
   });
 
   const windows: [life: number, window: number][] = [
@@ -120,28 +118,28 @@ describe('the 24 states of a refresh', () => {
   ];
   for (const [life, window] of windows) {
     test(`a life of ${life} s is renewed ${window} s before its end`, async () => {
-      const bench = await held(life - window - 1, {}, life);
-      assert.deepEqual([await bench.get(), bench.asked()], ['key-1', 1]);
-      bench.clock.advance(SECOND);
-      assert.equal(await bench.get(), 'key-2');
+      const rig = await held(life - window - 1, {}, life);
+      assert.deepEqual([await rig.get(), rig.asked()], ['key-1', 1]);
+      rig.clock.advance(SECOND);
+      assert.equal(await rig.get(), 'key-2');
     });
   }
 
   test('the window is that of the new credentials, not of those before', async () => {
-    const bench = await held(18_060, {}, 21_600);
-    bench.give(600);
-    assert.equal(await bench.get(), 'key-2');
-    bench.clock.advance(299 * SECOND);
-    assert.equal(await bench.get(), 'key-2');
-    bench.clock.advance(SECOND);
-    assert.equal(await bench.get(), 'key-3');
+    const rig = await held(18_060, {}, 21_600);
+    rig.give(600);
+    assert.equal(await rig.get(), 'key-2');
+    rig.clock.advance(299 * SECOND);
+    assert.equal(await rig.get(), 'key-2');
+    rig.clock.advance(SECOND);
+    assert.equal(await rig.get(), 'key-3');
   });
 
   test('a window that is set counts for more than the table', async () => {
-    const bench = await held(1799, { advisoryMs: 1_800_000 });
-    assert.equal(await bench.get(), 'key-1');
-    bench.clock.advance(SECOND);
-    assert.equal(await bench.get(), 'key-2');
+    const rig = await held(1799, { advisoryMs: 1_800_000 });
+    assert.equal(await rig.get(), 'key-1');
+    rig.clock.advance(SECOND);
+    assert.equal(await rig.get(), 'key-2');
   });
 
   for (const [state, seconds, second] of [
@@ -149,9 +147,9 @@ describe('the 24 states of a refresh', () => {
     ['in the last minute: all wait for the new ones', 3541, 'key-2'],
   ] as const) {
     test(`two at once, ${state}`, async () => {
-      const bench = await held(seconds);
-      assert.deepEqual(await Promise.all([bench.get(), bench.get()]), ['key-2', second]);
-      assert.equal(bench.asked(), 2);
+      const rig = await held(seconds);
+      assert.deepEqual(await Promise.all([rig.get(), rig.get()]), ['key-2', second]);
+      assert.equal(rig.asked(), 2);
     });
   }
 
@@ -180,77 +178,77 @@ describe('the 24 states of a refresh', () => {
     ['mandatory', MANDATORY],
   ] as const) {
     test(`${state} and a person must act: an error, and 6 s later new ones`, async () => {
-      const bench = await held(seconds);
-      bench.give(FINAL, OK);
-      await assert.rejects(bench.get(), FINAL);
-      bench.clock.advance(6 * SECOND);
-      assert.equal(await bench.get(), 'key-3');
+      const rig = await held(seconds);
+      rig.give(FINAL, OK);
+      await assert.rejects(rig.get(), FINAL);
+      rig.clock.advance(6 * SECOND);
+      assert.equal(await rig.get(), 'key-3');
     });
   }
 
   test('what a person must mend is remembered for a moment, and the source left alone', async () => {
-    const bench = await held(ADVISORY);
-    bench.give(FINAL);
-    await assert.rejects(bench.get(), FINAL);
-    await assert.rejects(bench.get(), FINAL);
-    assert.equal(bench.asked(), 2);
+    const rig = await held(ADVISORY);
+    rig.give(FINAL);
+    await assert.rejects(rig.get(), FINAL);
+    await assert.rejects(rig.get(), FINAL);
+    assert.equal(rig.asked(), 2);
   });
 
   test('the key is invalid and the refresh works: new ones', async () => {
-    const bench = await held(VALID);
-    bench.source.invalidate('key-1');
-    assert.equal(await bench.get(), 'key-2');
+    const rig = await held(VALID);
+    rig.source.invalidate('key-1');
+    assert.equal(await rig.get(), 'key-2');
   });
 
   test('the key is invalid and the refresh fails: the cached ones', async () => {
-    const bench = await held(VALID);
-    bench.give(OUTAGE);
-    bench.source.invalidate('key-1');
-    assert.deepEqual([await bench.get(), bench.asked()], ['key-1', 2]);
+    const rig = await held(VALID);
+    rig.give(OUTAGE);
+    rig.source.invalidate('key-1');
+    assert.deepEqual([await rig.get(), rig.asked()], ['key-1', 2]);
   });
 
   test('invalid during the back-off: the cached ones until that is over', async () => {
-    const bench = await held(EXPIRED);
-    bench.give(OUTAGE, OK);
-    assert.equal(await bench.get(), 'key-1');
-    bench.clock.advance(60 * SECOND);
-    bench.source.invalidate('key-1');
-    assert.deepEqual([await bench.get(), bench.asked()], ['key-1', 2]);
-    bench.clock.advance(425 * SECOND);
-    assert.equal(await bench.get(), 'key-3');
+    const rig = await held(EXPIRED);
+    rig.give(OUTAGE, OK);
+    assert.equal(await rig.get(), 'key-1');
+    rig.clock.advance(60 * SECOND);
+    rig.source.invalidate('key-1');
+    assert.deepEqual([await rig.get(), rig.asked()], ['key-1', 2]);
+    rig.clock.advance(425 * SECOND);
+    assert.equal(await rig.get(), 'key-3');
   });
 
   test('another key is invalid: the cached ones, and the source is left alone', async () => {
-    const bench = await held(VALID);
-    bench.source.invalidate('key-0');
-    assert.deepEqual([await bench.get(), bench.asked()], ['key-1', 1]);
+    const rig = await held(VALID);
+    rig.source.invalidate('key-0');
+    assert.deepEqual([await rig.get(), rig.asked()], ['key-1', 1]);
   });
 
   test('expired and it fails: asked again after the back-off, and not before', async () => {
-    const bench = await held(EXPIRED);
-    bench.give(OUTAGE, OK);
-    assert.equal(await bench.get(), 'key-1');
-    bench.clock.advance(300 * SECOND);
-    assert.deepEqual([await bench.get(), bench.asked()], ['key-1', 2]);
-    bench.clock.advance(425 * SECOND);
-    assert.equal(await bench.get(), 'key-3');
+    const rig = await held(EXPIRED);
+    rig.give(OUTAGE, OK);
+    assert.equal(await rig.get(), 'key-1');
+    rig.clock.advance(300 * SECOND);
+    assert.deepEqual([await rig.get(), rig.asked()], ['key-1', 2]);
+    rig.clock.advance(425 * SECOND);
+    assert.equal(await rig.get(), 'key-3');
   });
 
   test('none and a person must act: that error, and 6 s later new ones', async () => {
-    const bench = benchOf();
-    bench.give(FINAL, OK);
-    await assert.rejects(bench.get(), FINAL);
-    bench.clock.advance(6 * SECOND);
-    assert.equal(await bench.get(), 'key-2');
+    const rig = rigOf();
+    rig.give(FINAL, OK);
+    await assert.rejects(rig.get(), FINAL);
+    rig.clock.advance(6 * SECOND);
+    assert.equal(await rig.get(), 'key-2');
   });
 });
 
 describe('beyond those', () => {
   test('first credentials that have expired already are used, and the source is left alone', async () => {
-    const bench = benchOf();
-    bench.give(STALE);
-    assert.equal(await bench.get(), 'key-1');
-    assert.deepEqual([await bench.get(), bench.asked()], ['key-1', 1]);
+    const rig = rigOf();
+    rig.give(STALE);
+    assert.equal(await rig.get(), 'key-1');
+    assert.deepEqual([await rig.get(), rig.asked()], ['key-1', 1]);
   });
 
   for (const [random, seconds] of [
@@ -258,68 +256,68 @@ describe('beyond those', () => {
     [0.999, 599],
   ] as const) {
     test(`the back-off may be as ${random === 0 ? 'short' : 'long'} as ${seconds} s`, async () => {
-      const bench = await held(EXPIRED, { random });
-      bench.give(OUTAGE);
-      await bench.get();
-      bench.clock.advance(seconds * SECOND - 1);
-      await bench.get();
-      assert.equal(bench.asked(), 2);
-      bench.clock.advance(SECOND);
-      await bench.get();
-      assert.equal(bench.asked(), 3);
+      const rig = await held(EXPIRED, { random });
+      rig.give(OUTAGE);
+      await rig.get();
+      rig.clock.advance(seconds * SECOND - 1);
+      await rig.get();
+      assert.equal(rig.asked(), 2);
+      rig.clock.advance(SECOND);
+      await rig.get();
+      assert.equal(rig.asked(), 3);
     });
   }
 
   test('what a person supplied is served while it is good, and no longer', async () => {
-    const bench = await held(MANDATORY, { isManaged: false });
-    bench.give(OUTAGE);
-    assert.equal(await bench.get(), 'key-1');
-    bench.clock.advance(60 * SECOND);
-    await assert.rejects(bench.get(), OUTAGE);
-    await assert.rejects(bench.get(), OUTAGE);
+    const rig = await held(MANDATORY, { isManaged: false });
+    rig.give(OUTAGE);
+    assert.equal(await rig.get(), 'key-1');
+    rig.clock.advance(60 * SECOND);
+    await assert.rejects(rig.get(), OUTAGE);
+    await assert.rejects(rig.get(), OUTAGE);
   });
 
   test('credentials without an end are read anew after 15 minutes', async () => {
-    const bench = await held(899, { isManaged: false }, 'no end');
-    assert.equal(await bench.get(), 'key-1');
-    bench.clock.advance(SECOND);
-    assert.equal(await bench.get(), 'key-2');
+    const rig = await held(899, { isManaged: false }, 'no end');
+    assert.equal(await rig.get(), 'key-1');
+    rig.clock.advance(SECOND);
+    assert.equal(await rig.get(), 'key-2');
   });
 
   test('those of a process without an end are good until they are refused', async () => {
-    const bench = await held(86_400, { isManaged: false }, 'for ever');
-    assert.equal(await bench.get(), 'key-1');
-    bench.source.invalidate('key-1');
-    assert.equal(await bench.get(), 'key-2');
+    const rig = await held(86_400, { isManaged: false }, 'for ever');
+    assert.equal(await rig.get(), 'key-1');
+    rig.source.invalidate('key-1');
+    assert.equal(await rig.get(), 'key-2');
   });
 
   test('those who come at the same time share one walk, and its failure', async () => {
-    const bench = benchOf();
-    bench.give(OUTAGE, OK);
-    const all = await Promise.allSettled([bench.get(), bench.get(), bench.get()]);
+    const rig = rigOf();
+    rig.give(OUTAGE, OK);
+    const all = await Promise.allSettled([rig.get(), rig.get(), rig.get()]);
     assert.deepEqual(
-      [all.map(({ status }) => status), bench.asked()],
+      [all.map(({ status }) => status), rig.asked()],
       [['rejected', 'rejected', 'rejected'], 1],
     );
-    assert.deepEqual(await Promise.all([bench.get(), bench.get()]), ['key-2', 'key-2']);
+    assert.deepEqual(await Promise.all([rig.get(), rig.get()]), ['key-2', 'key-2']);
   });
 
   test('in the advisory window one waits for new ones, the others get the old at once', async () => {
-    const bench = await held(ADVISORY);
-    assert.deepEqual(await Promise.all([bench.get(), bench.get()]), ['key-2', 'key-1']);
+    const rig = await held(ADVISORY);
+    assert.deepEqual(await Promise.all([rig.get(), rig.get()]), ['key-2', 'key-1']);
   });
 
   test('a broken setting is an error even beside good credentials', async () => {
     const broken = new ConfigError('profile dev', 'broken');
-    const bench = await held(ADVISORY);
-    bench.give(broken);
-    await assert.rejects(bench.get(), broken);
+    const rig = await held(ADVISORY);
+    rig.give(broken);
+    await assert.rejects(rig.get(), broken);
   });
 
   test('that nothing is configured any more does not take the old ones away', async () => {
-    const bench = await held(ADVISORY);
-    bench.give(new NoDataError('none'));
-    assert.equal(await bench.get(), 'key-1');
+    const rig = await held(ADVISORY);
+    rig.give(new NoDataError('none'));
+    assert.equal(await rig.get(), 'key-1');
   });
 
   test('one’s own patience ends with a failure, or with the old ones where they are good', async () => {
@@ -360,56 +358,56 @@ describe('that old credentials are used', () => {
   const BACKOFF = 601 * SECOND;
 
   test('is told once while it lasts, with its first reason, and so is its end', async () => {
-    const bench = await held(ADVISORY);
+    const rig = await held(ADVISORY);
     const another = new AwsError('HTTP 500', 'another failure', { again: true });
-    bench.give(OUTAGE, another, OUTAGE, OK);
+    rig.give(OUTAGE, another, OUTAGE, OK);
     for (let attempt = 0; attempt < 3; attempt += 1) {
-      assert.equal(await bench.get(), 'key-1');
-      assert.equal(await bench.get(), 'key-1');
-      assert.deepEqual(bench.told, [OUTAGE]);
-      bench.clock.advance(BACKOFF);
+      assert.equal(await rig.get(), 'key-1');
+      assert.equal(await rig.get(), 'key-1');
+      assert.deepEqual(rig.told, [OUTAGE]);
+      rig.clock.advance(BACKOFF);
     }
-    assert.equal(await bench.get(), 'key-5');
-    assert.equal(await bench.get(), 'key-5');
-    assert.deepEqual([bench.told, bench.asked()], [[OUTAGE, 'recovered'], 5]);
+    assert.equal(await rig.get(), 'key-5');
+    assert.equal(await rig.get(), 'key-5');
+    assert.deepEqual([rig.told, rig.asked()], [[OUTAGE, 'recovered'], 5]);
   });
 
   test('is told anew when it comes anew', async () => {
-    const bench = await held(ADVISORY);
+    const rig = await held(ADVISORY);
     for (let time = 1; time <= 2; time += 1) {
-      bench.give(OUTAGE, OK);
-      await bench.get();
-      bench.clock.advance(BACKOFF);
-      await bench.get();
-      assert.equal(bench.told.length, 2 * time);
-      bench.clock.advance(ADVISORY * SECOND);
+      rig.give(OUTAGE, OK);
+      await rig.get();
+      rig.clock.advance(BACKOFF);
+      await rig.get();
+      assert.equal(rig.told.length, 2 * time);
+      rig.clock.advance(ADVISORY * SECOND);
     }
   });
 
   test('is told of a source that hands out what has expired, and not as renewed each time', async () => {
-    const bench = await held(EXPIRED);
-    bench.give(STALE, STALE, OK);
+    const rig = await held(EXPIRED);
+    rig.give(STALE, STALE, OK);
     for (let attempt = 0; attempt < 2; attempt += 1) {
-      assert.equal(await bench.get(), 'key-1');
-      bench.clock.advance(BACKOFF);
+      assert.equal(await rig.get(), 'key-1');
+      rig.clock.advance(BACKOFF);
     }
-    assert.equal(await bench.get(), 'key-4');
-    const [first, ...rest] = bench.told;
+    assert.equal(await rig.get(), 'key-4');
+    const [first, ...rest] = rig.told;
     assert.ok(first instanceof AwsError && first.code === 'Expired');
     assert.deepEqual(rest, ['recovered']);
   });
 
   test('is not told while all is well, nor where there are none to use', async () => {
-    const bench = await held(ADVISORY);
-    bench.give(OK);
-    await bench.get();
-    bench.clock.advance(ADVISORY * SECOND);
-    bench.give(FINAL);
-    await assert.rejects(bench.get(), FINAL);
-    const without = benchOf();
+    const rig = await held(ADVISORY);
+    rig.give(OK);
+    await rig.get();
+    rig.clock.advance(ADVISORY * SECOND);
+    rig.give(FINAL);
+    await assert.rejects(rig.get(), FINAL);
+    const without = rigOf();
     without.give(OUTAGE, OK);
     await assert.rejects(without.get(), OUTAGE);
     await without.get();
-    assert.deepEqual([bench.told, without.told], [[], []]);
+    assert.deepEqual([rig.told, without.told], [[], []]);
   });
 });

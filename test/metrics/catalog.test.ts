@@ -45,7 +45,7 @@ test('the first metrics keep their names, units and meaning: dashboards hang on 
     ['MemoryUtilization', 'Percent', 'memory', 'median'],
     ['MaxMemoryUtilization', 'Percent', 'memory', 'max'],
     ['MaxCPUUtilization', 'Percent', 'cpu', 'max'],
-    ['SampleCount', 'Count', 'tick', 'sum'],
+    ['SampleCount', 'Count', 'samples', 'sum'],
   ]);
 });
 

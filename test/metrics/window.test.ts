@@ -102,12 +102,12 @@ describe('a window', () => {
     assert.equal(window.column('swap'), undefined);
     window.addFigures(figuresOf({ cpu: 1, swap: 9 }));
     assert.equal(window.column('swap'), undefined);
-    assert.equal(window.column('tick'), undefined);
+    assert.equal(window.column('samples'), undefined);
   });
 
   for (const value of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
     test(`keeps ${value} out`, () => {
-      const window = new Window(['cpu', 'memory', 'tick']);
+      const window = new Window(['cpu', 'memory', 'samples']);
       window.add('cpu', value);
       assert.deepEqual(numbersOf(window, 'cpu'), []);
       window.add('cpu', 1);
@@ -116,7 +116,7 @@ describe('a window', () => {
       assert.equal(window.addFigures(figuresOf({ cpu: value, memory: 2 })), true);
       assert.deepEqual(numbersOf(window, 'cpu'), [1]);
       assert.deepEqual(numbersOf(window, 'memory'), [2]);
-      assert.deepEqual(numbersOf(window, 'tick'), [1]);
+      assert.deepEqual(numbersOf(window, 'samples'), [1]);
     });
   }
 
@@ -142,34 +142,34 @@ describe('a window', () => {
     window.addFigures(figuresOf(Object.fromEntries(SERIES.map((name, at) => [name, at + 100]))));
     for (const [at, name] of SERIES.entries()) {
       // The tick is the window's own: one for each sample.
-      assert.ok(numbersOf(window, name).includes(name === 'tick' ? 1 : at + 100), name);
+      assert.ok(numbersOf(window, name).includes(name === 'samples' ? 1 : at + 100), name);
     }
   });
 
   test('CPU and memory together are one sample, and so is what is not published', () => {
-    const window = new Window(['cpu', 'memory', 'tick']);
+    const window = new Window(['cpu', 'memory', 'samples']);
     window.addFigures(figuresOf({ cpu: 5, memory: 7 }));
     assert.equal(window.addFigures(figuresOf({ swap: 7 })), true);
     assert.equal(window.addFigures(figuresOf({})), false);
     assert.equal(window.samples, 2);
-    assert.deepEqual(numbersOf(window, 'tick'), [1, 1]);
+    assert.deepEqual(numbersOf(window, 'samples'), [1, 1]);
   });
 
   test('a single number from elsewhere is no sample', () => {
     const window = new Window();
     window.add('publishErrors', 1);
     assert.equal(window.samples, 0);
-    assert.deepEqual(numbersOf(window, 'tick'), []);
+    assert.deepEqual(numbersOf(window, 'samples'), []);
     assert.deepEqual(numbersOf(window, 'publishErrors'), [1]);
   });
 
   test('counts as many samples as it holds, from none', () => {
-    const window = new Window(['cpu', 'tick'], 2);
+    const window = new Window(['cpu', 'samples'], 2);
     assert.equal(window.samples, 0);
     for (let sample = 1; sample <= 3; sample += 1) window.addFigures(figuresOf({ cpu: sample }));
     assert.equal(window.samples, 2);
     assert.deepEqual(numbersOf(window, 'cpu'), [2, 3]);
-    assert.deepEqual(numbersOf(window, 'tick'), [1, 1]);
+    assert.deepEqual(numbersOf(window, 'samples'), [1, 1]);
   });
 
   test('is empty after clear(), in all columns', () => {

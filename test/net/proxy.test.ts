@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:https';
-import { connect, createServer as createTcpServer, type Server, type Socket } from 'node:net';
+import { createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import type { TLSSocket } from 'node:tls';
 import { inspect } from 'node:util';
@@ -398,10 +398,4 @@ describe('TLS', () => {
     assert.match(codeOf(failure) ?? '', /PROTOCOL|EPROTO|ECONNRESET|VERSION/);
     old.close();
   });
-});
-
-test('the loopback in these tests is there', async () => {
-  const socket = connect(port, '127.0.0.1');
-  await once(socket, 'connect');
-  socket.destroy();
 });

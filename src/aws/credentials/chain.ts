@@ -6,10 +6,10 @@ import { fromEnvironment, type Identity, type Origin } from './identity.ts';
 type Find = (context: ProviderContext) => Promise<Identity | undefined>;
 
 /**
- * In their order: what each is called, and what it gives. Nothing where it is not configured, and then it
- * is not loaded either.
+ * The credential provider chain, in its order: what each provider is called, and what it gives. Nothing
+ * where it is not configured, and then it is not loaded either.
  */
-const PROVIDERS: readonly (readonly [origin: Origin, name: string, find: Find])[] = [
+const CHAIN: readonly (readonly [origin: Origin, name: string, find: Find])[] = [
   ['environment', 'the environment', async (context) => ownEnvironment(context)],
   ['profile', 'the profile', profile],
   ['webIdentity', 'web identity', webIdentity],
@@ -30,7 +30,7 @@ export async function resolveChain(
   before?: Origin,
 ): Promise<Identity & { readonly origin: Origin }> {
   let cause: unknown;
-  for (const [origin, name, find] of PROVIDERS) {
+  for (const [origin, name, find] of CHAIN) {
     context.asks(`the credentials, of ${name}`);
     const identity = await find(context).catch((error: unknown) => {
       if (origin !== 'instance' || !(error instanceof NoDataError)) throw error;

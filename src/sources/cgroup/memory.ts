@@ -114,9 +114,12 @@ class ContainerMemoryMeter implements Meter {
     limits.refresh(nowMs);
     let used = 0;
     let limit = Number.NaN;
-    for (const { level, value } of limits.loads) {
-      const bytes = withoutSelf(level.readUsed(), this.#options);
-      const bound = bytes > value * SLACK ? this.#again(level, value, nowMs) : value;
+    const { loads } = limits;
+    for (let depth = 0; depth < loads.length; depth += 1) {
+      const load = loads[depth];
+      if (load === undefined) continue;
+      const bytes = withoutSelf(load.level.readUsed(), this.#options);
+      const bound = bytes > load.value * SLACK ? this.#again(load, nowMs) : load.value;
       if (!(bytes / bound <= used / limit)) {
         used = bytes;
         limit = bound;
@@ -131,7 +134,7 @@ class ContainerMemoryMeter implements Meter {
   }
 
   /** A limit may have been raised since it was read. */
-  #again(level: MemoryLevel, value: number, nowMs: number): number {
+  #again({ level, value }: Limited<MemoryLevel>, nowMs: number): number {
     this.#limits.rescan(nowMs);
     return this.#limits.loads.find((load) => load.level === level)?.value ?? value;
   }
