@@ -1,8 +1,8 @@
 // Over 200 lines: what is chosen, when it is asked again and what a change costs belong together.
-import { ConfigError, NoDataError, reasonOf } from '../errors.ts';
+import { ConfigError, reasonOf } from '../errors.ts';
 import type { Figures } from '../metrics/figures.ts';
 import { commonMeters } from './common.ts';
-import { meter, sourceOf } from './meters.ts';
+import { absentBecause, sourceOf } from './meters.ts';
 import {
   type Found,
   isFound,
@@ -254,9 +254,7 @@ function waitingSource(options: SelectOptions, reason: string): Source {
   return sourceOf(
     () => `scope=none: ${reason}`,
     {
-      'CPU and memory': meter(() => {
-        throw new NoDataError(reason);
-      }),
+      'CPU and memory': absentBecause(reason),
       ...commonMeters(options.fs, options),
     },
     () => undefined,
