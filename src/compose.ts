@@ -80,6 +80,7 @@ export async function compose(config: Config, world: World): Promise<Agent> {
     intervalMs: config.intervalMs,
     periodMs: config.periodMs,
     aligned: !config.once,
+    wantsAll: config.wantsAll,
     window,
     uptimeMs: () => uptime() * 1000,
     aggregate: {
