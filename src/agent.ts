@@ -24,6 +24,8 @@ export interface AgentOptions {
   readonly periodMs: number;
   /** Windows end at wall-clock multiples of the period; otherwise one window lasts until the stop. */
   readonly aligned: boolean;
+  /** All metrics were asked for at once: a figure that its scope never had is no surprise. */
+  readonly wantsAll?: boolean;
   readonly aggregate: AggregateOptions;
   /** Collects what is published; its other inlets are delivery's own health, and custom metrics. */
   readonly window: Window;
@@ -33,6 +35,8 @@ export interface AgentOptions {
   readonly onSample?: (figures: Figures, wallMs: number) => void;
 }
 
+/** What everybody wants to be measured, by the names that sources give it. */
+const ESSENTIAL = new Set(['CPU and memory', 'cpu', 'memory', 'task statistics']);
 /** A wall clock that differs from the monotonic one by more than this since a window began was set. */
 const STEP_MS = 1000;
 /** Or by this share of the time since: ntpd corrects a clock by 0.5 ms in a second, and no faster. */
@@ -47,6 +51,9 @@ export class Agent {
   readonly #leastSpanMs: number;
   readonly #starts: WindowStarts;
   readonly #missing = new Map<string, string>();
+  /** Of these the ones that are no surprise. */
+  readonly #unsurprising = new Set<string>();
+  #windows = 0;
   #scopeNumber = 0;
   #startedMs = 0;
   #open: OpenWindow = NOTHING_OPEN;
@@ -100,6 +107,11 @@ export class Agent {
   /** What is measured, as the start line says it. */
   get scope(): string {
     return this.#options.source.describe();
+  }
+
+  /** Windows that had something to tell. */
+  get windows(): number {
+    return this.#windows;
   }
 
   status(): Fields {
@@ -202,6 +214,7 @@ export class Agent {
     const nowMs = clock.wallMs();
     const lastMs = this.#open.isRest ? nowMs : startMs + periodMs;
     const endMs = isOver || (aligned && nowMs > lastMs) ? lastMs : nowMs;
+    this.#windows += 1;
     sink.accept({ startMs, endMs: Math.max(endMs, startMs), samples, data });
   }
 
@@ -238,15 +251,22 @@ export class Agent {
 
   /** Said once when something can no longer be measured, and once when it can be again. */
   #reportAbsent(): void {
-    const { source, log } = this.#options;
+    const { source, log, wantsAll = false } = this.#options;
+    const isNewScope = this.#samples === 0 || source.scopeNumber !== this.#scopeNumber;
+    const levelOf = (name: string): 'info' | 'warn' =>
+      this.#unsurprising.has(name) ? 'info' : 'warn';
     for (const [name, reason] of source.absent) {
-      if (!this.#missing.has(name)) log.warn(`${name} cannot be measured`, { reason });
+      if (!this.#missing.has(name)) {
+        if (wantsAll && isNewScope && !ESSENTIAL.has(name)) this.#unsurprising.add(name);
+        log[levelOf(name)](`${name} cannot be measured`, { reason });
+      }
       this.#missing.set(name, reason);
     }
     for (const name of this.#missing.keys()) {
       if (source.absent.has(name)) continue;
       this.#missing.delete(name);
-      log.warn(`${name} is measured again`);
+      log[levelOf(name)](`${name} is measured again`);
+      this.#unsurprising.delete(name);
     }
   }
 }

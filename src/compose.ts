@@ -94,6 +94,7 @@ export async function compose(config: Config, world: World, by?: Watching): Prom
     intervalMs: config.intervalMs,
     periodMs: config.periodMs,
     aligned: !config.once,
+    wantsAll: config.wantsAll,
     window,
     uptimeMs: () => uptime() * 1000,
     aggregate: {

@@ -38,7 +38,8 @@ ${helpLines(FLAGS)}
 
 Each flag has an environment twin: METRICS_AGENT_PERIOD=60 is --period 60.
 Credentials, region, endpoint and proxy are found as by the AWS SDKs; --check tells how.
-Exit codes: 0 all was sent; 1 failed, or data was lost at the end; 2 a setting is wrong.
+Exit codes: 0 all was sent; 1 failed, data was lost at the end, or --once measured nothing;
+2 a setting is wrong.
 `;
 
 const clock = systemClock(() => {
@@ -152,16 +153,18 @@ function endOf(composing: Promise<Running>, config: Config, log: Log): () => voi
       .then((agent) => agent.stop(deadlineMs))
       .then(
         async (outcome) => {
+          const isEmpty = config.once && (await composing).windows === 0;
           const { sent, spooled, lost, lostAtEnd, isStuck } = outcome;
           const fields = config.dryRun
             ? { windowsShown: sent }
             : { windowsSent: sent, windowsSpooled: spooled, windowsLost: lost };
+          if (isEmpty) log.error('nothing was measured, so there is no window', fields);
           if (lostAtEnd > 0) log.error(lossLine(outcome, config), fields);
           else log[spooled > 0 ? 'warn' : 'info']('ended', fields);
           await stderr.drained(Math.min(deadlineMs, clock.monoMs() + LOG_MS));
           // A thread that hangs in a file system or a name service keeps process.exit from ending.
           if (isStuck || threads.held > 0) process.kill(process.pid, 'SIGKILL');
-          process.exit(lostAtEnd > 0 ? EXIT.failed : EXIT.flushed);
+          process.exit(isEmpty || lostAtEnd > 0 ? EXIT.failed : EXIT.flushed);
         },
         (error) => {
           log.error('the end went wrong', { reason: reasonOf(error) });

@@ -19,6 +19,8 @@ export interface Config {
   readonly intervalMs: number;
   readonly dryRun: boolean;
   readonly once: boolean;
+  /** `--metrics all`: nobody named what cannot be measured here. */
+  readonly wantsAll: boolean;
   readonly metrics: readonly Metric[];
   readonly statistics: Statistics;
   readonly compatFraction: boolean;
@@ -114,6 +116,7 @@ export function parseCommand(
     intervalMs: Math.round(intervalSeconds * 1000),
     dryRun: isDryRun,
     once: settings.on(table.once),
+    wantsAll: settings.one(table.metrics)?.includes('all') === true,
     metrics: chosenMetrics(settings, kind, isJob),
     statistics: kind,
     compatFraction: settings.on(table.compatFraction),

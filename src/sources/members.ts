@@ -1,10 +1,10 @@
 import { parseMemberships, UNIFIED } from '../kernel/cgroup.ts';
 import { CpuLevel, MemoryLevel } from './cgroup/levels.ts';
-import { containerOf, isBelow, namesOf } from './cgroup/names.ts';
+import { containerDepth, containerOf, isBelow, namesOf } from './cgroup/names.ts';
 import { hasOwnCgroupNamespace } from './detect.ts';
 import { failureOf } from './meters.ts';
 import type { MemoryMode } from './options.ts';
-import { isMachines, placeBelow, placeOf } from './place.ts';
+import { isMachines, placeBelow, placeInside, placeOf } from './place.ts';
 import { type Identified, identify, isAlive, isStarting, processes } from './process.ts';
 import type { RootFs } from './rootfs.ts';
 import { isSandbox } from './sandbox.ts';
@@ -17,6 +17,8 @@ export interface Member {
   /** What tells it from the others: which folder it has for /sys/fs/cgroup. */
   readonly key: string;
   readonly pid: string;
+  /** The group that it lies in, as far as this process sees it. */
+  readonly parent: string;
   readonly cpu: CpuLevel;
   readonly memory: MemoryLevel;
 }
@@ -32,6 +34,8 @@ interface Party {
   readonly pids: string[];
   /** The folder through which its files can be read; empty where they cannot be. */
   readonly mount: string;
+  /** That folder shows others as well: its own group is somewhere below. */
+  readonly isShared: boolean;
   /** The names of its control group as this process sees it. */
   names: readonly string[];
 }
@@ -62,22 +66,26 @@ export function ownKey(fs: RootFs): string {
 
 /**
  * Which folder a process has for /sys/fs/cgroup; empty where that may not be read. Privileged
- * containers all have the machine's: there the group tells them apart.
+ * containers all have the node's, which is a machine or a container itself: there the group tells
+ * them apart.
  *
- * @param machines whether a folder is the machine's, as far as it was looked at
+ * @param shared whether a folder shows more than a group, as far as it was looked at
  */
 function keyOf(
   fs: RootFs,
   pid: string,
   names: readonly string[],
-  machines: Map<string, boolean> = new Map(),
+  shared: Map<string, boolean> = new Map(),
 ): string {
   const mount = `/proc/${pid}/root${MOUNT}`;
   const identity = fs.identity(mount);
   if (identity === '') return '';
-  const isMachine = machines.get(identity) ?? isMachines(fs, mount);
-  machines.set(identity, isMachine);
-  return isMachine ? `${identity} ${containerOf(names).join('/')}` : identity;
+  const group = containerOf(names);
+  const key = `${identity} ${group.join('/')}`;
+  const isShared =
+    shared.get(key) ?? (isMachines(fs, mount) || placeInside(fs, mount, group) !== undefined);
+  shared.set(key, isShared);
+  return isShared ? key : identity;
 }
 
 /** Whether a process is another container's: then the PID namespace is shared. */
@@ -90,11 +98,13 @@ export function isForeign(fs: RootFs, pid: string): boolean {
 
 /**
  * The names of our own container's group. In a cgroup namespace of its own the container is its root,
- * wherever the process sits below it (a service of an LXC guest).
+ * wherever the process sits below it (a service of an LXC guest), unless the path has a container's
+ * name: then the namespace is that of a node which is a container itself.
  */
 function ownNames(fs: RootFs): readonly string[] {
-  if (hasOwnCgroupNamespace(fs)) return [];
-  return containerOf(groupNames(fs.text('/proc/self/cgroup')));
+  const names = groupNames(fs.text('/proc/self/cgroup'));
+  const isNamed = containerDepth(names.join('/')) > 0;
+  return hasOwnCgroupNamespace(fs) && !isNamed ? [] : containerOf(names);
 }
 
 /** Whether a member's files can be read now: a group may lack one controller. */
@@ -107,15 +117,16 @@ export function isReadable({ cpu, memory }: Member): boolean {
 
 function partiesOf(fs: RootFs): Party[] {
   const parties = new Map<string, Party>();
-  const machines = new Map<string, boolean>();
+  const shared = new Map<string, boolean>();
   const unread: { readonly pid: string; readonly names: readonly string[] }[] = [];
   for (const pid of processes(fs)) {
     if (isStarting(fs, pid)) continue;
     const names = groupNames(fs.text(`/proc/${pid}/cgroup`));
-    const key = keyOf(fs, pid, names, machines);
+    const key = keyOf(fs, pid, names, shared);
     if (key !== '') {
       const mount = `/proc/${pid}/root${MOUNT}`;
-      const party = parties.get(key) ?? { key, pids: [], mount, names };
+      const isShared = shared.get(key) === true;
+      const party = parties.get(key) ?? { key, pids: [], mount, isShared, names };
       party.pids.push(pid);
       party.names = common(party.names, names);
       parties.set(key, party);
@@ -132,16 +143,19 @@ function partiesOf(fs: RootFs): Party[] {
     if (home !== undefined) home.pids.push(pid);
     else if (!isBelow(group, ours)) {
       const key = `hidden:${group.join('/')}`;
-      parties.set(key, { key, pids: [pid], mount: '', names: group });
+      parties.set(key, { key, pids: [pid], mount: '', isShared: false, names: group });
     }
   }
   return [...parties.values()];
 }
 
-/** Of version 2, or of version 1's memory, which are the ones that every container has. */
+/** Version 1 has a path for each controller, and memory's may be switched off (`cgroup_disable`). */
+const CONTROLLERS = ['memory', 'cpuacct', 'cpu', UNIFIED];
+
 function groupNames(text: string): readonly string[] {
   const paths = parseMemberships(text);
-  return namesOf(paths.get('memory') ?? paths.get(UNIFIED) ?? '');
+  const controller = CONTROLLERS.find((name) => paths.has(name)) ?? UNIFIED;
+  return namesOf(paths.get(controller) ?? '');
 }
 
 function common(some: readonly string[], others: readonly string[]): readonly string[] {
@@ -159,25 +173,26 @@ function outermost(fs: RootFs, parties: readonly Party[]): readonly Party[] {
 function isInside(fs: RootFs, party: Party, other: Party): boolean {
   const isDeeper = isBelow(party.names, other.names) && party.names.length > other.names.length;
   if (isDeeper) return true;
-  if (other.mount === '' || party.mount === '') return false;
+  if (other.mount === '' || party.mount === '' || other.isShared) return false;
   // Names may be hidden by a namespace; the folder is the same one all the same.
   for (let from = 0; from < party.names.length; from += 1) {
     const tail = party.names.slice(from).join('/');
-    if (!tail.startsWith('..') && fs.identity(`${other.mount}/${tail}`) === party.key) {
-      return !isMachines(fs, other.mount);
-    }
+    if (!tail.startsWith('..') && fs.identity(`${other.mount}/${tail}`) === party.key) return true;
   }
   return false;
 }
 
 function memberOf(fs: RootFs, party: Party, mode: MemoryMode): Member | undefined {
   const { mount, names } = party;
-  const place = isMachines(fs, mount) ? placeBelow(fs, mount, names) : placeOf(fs, mount);
+  const place = isMachines(fs, mount)
+    ? placeBelow(fs, mount, names)
+    : (placeInside(fs, mount, names) ?? placeOf(fs, mount));
   if (place === undefined) return undefined;
   const { cpu, accounting, memory } = place;
   const member: Member = {
     key: party.key,
     pid: party.pids[0] ?? '',
+    parent: (names.length > 0 ? names.slice(0, -1) : ['..']).join('/'),
     cpu: new CpuLevel(fs, cpu.version, cpu.folders[0], accounting.folders[0]),
     memory: new MemoryLevel(fs, memory.version, memory.folders[0], mode),
   };

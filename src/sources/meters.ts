@@ -74,6 +74,13 @@ export function meter(measure: (nowMs: number, figures: Figures) => void): Meter
   return { measure };
 }
 
+/** Tells nothing but the reason for that. */
+export function absentBecause(reason: string): Meter {
+  return meter(() => {
+    throw new NoDataError(reason);
+  });
+}
+
 /** What a function gives, or `otherwise` where there is no such file. */
 export function optional<Value>(read: () => Value, otherwise: Value): Value {
   try {

@@ -1,4 +1,5 @@
 import type { ControllerPath } from './cgroup/hierarchy.ts';
+import { containerDepth } from './cgroup/names.ts';
 import type { RootFs } from './rootfs.ts';
 
 /** Version 1's usual folders. */
@@ -32,6 +33,28 @@ export interface Place {
 /** In the machine's hierarchy, the place of a group by its names. */
 export function placeBelow(fs: RootFs, mount: string, names: readonly string[]): Place | undefined {
   if (fs.has(`${mount}/memory`)) return placeOf(fs, mount, `/${names.join('/')}`);
+  const folder = folderBelow(fs, mount, names);
+  return folder === '' ? undefined : placeOf(fs, folder);
+}
+
+/**
+ * The place of a container's group where its /sys/fs/cgroup is that of a node which is a container
+ * itself (kind, Docker in LXC): no root of a hierarchy, and the group lies below it by its name.
+ */
+export function placeInside(
+  fs: RootFs,
+  mount: string,
+  names: readonly string[],
+): Place | undefined {
+  const known = names.filter((name) => name !== '..');
+  for (let from = 0; containerDepth(known.slice(from).join('/')) > 0; from += 1) {
+    const tail = known.slice(from).join('/');
+    if (fs.has(`${mount}/${tail}/cpu.stat`)) return placeOf(fs, `${mount}/${tail}`);
+    const isLegacy = !fs.has(`${mount}/cpu.stat`);
+    const place = isLegacy ? placeOf(fs, mount, `/${tail}`) : undefined;
+    if (place !== undefined) return place;
+  }
+  if (names[0] !== '..' || containerDepth(known.join('/')) === 0) return undefined;
   const folder = folderBelow(fs, mount, names);
   return folder === '' ? undefined : placeOf(fs, folder);
 }

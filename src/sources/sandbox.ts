@@ -38,7 +38,7 @@ export function isSandbox(
     return isSmall(fs, isNamed ? NAMED_TICKS : SANDBOX_TICKS);
   }
   const { cpu, memory } = member;
-  const hasLimits = Number.isFinite(cpu.readLimit()) || memory.readLimit() < NO_LIMIT_BYTES;
+  const hasLimits = Number.isFinite(cpu.readLimit()) || memory.readOwnLimit() < NO_LIMIT_BYTES;
   const isIdle =
     numberOr0(() => cpu.readUsageNs()) < SANDBOX_NANOSECONDS &&
     numberOr0(() => memory.readUsed()) < SANDBOX_BYTES;

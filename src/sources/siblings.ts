@@ -23,6 +23,7 @@ import { isAnswer, sourceOf } from './meters.ts';
 import { type SourceOptions, withoutSelf } from './options.ts';
 import type { Identified } from './process.ts';
 import type { RootFs } from './rootfs.ts';
+import { siblingTrouble } from './sibling-trouble.ts';
 import type { Source } from './source.ts';
 
 const NANOSECONDS_A_USEC = 1000;
@@ -61,6 +62,7 @@ export function openSiblingSource(fs: RootFs, options: SiblingOptions): Source {
       cpu: new SiblingCpuMeter(crew, options),
       memory: new SiblingMemoryMeter(crew, options),
       'held memory': wantsHeld ? new SiblingHeldMeter(crew) : undefined,
+      ...siblingTrouble(crew, options),
       ...commonMeters(fs, options),
     },
     fs.close,
@@ -137,14 +139,9 @@ class Crew {
     this.online = this.machine.countOnline();
     const online = knownLimit(this.online, 'online CPUs');
     const total = knownLimit(this.machine.total(), 'MemTotal');
-    let cores = 0;
-    let bytes = 0;
-    for (const { cpu, memory } of this.found) {
-      memory.rescan();
-      cores += cpu.readLimit();
-      const limit = memory.readLimit();
-      bytes += limit < Math.min(total.value, NO_LIMIT_BYTES) ? limit : Number.POSITIVE_INFINITY;
-    }
+    const ceiling = Math.min(total.value, NO_LIMIT_BYTES);
+    const cores = this.found.reduce((sum, { cpu }) => sum + cpu.readLimit(), 0);
+    const bytes = bytesOf(this.found, ceiling);
     this.cores =
       cpuBase === 'host'
         ? online
@@ -165,6 +162,27 @@ class Crew {
 
 /** Version 1 writes about 2^63 for no limit. */
 const NO_LIMIT_BYTES = 2 ** 60;
+
+/**
+ * What members may hold together. Version 1 shows each of them the limit of the group that they lie
+ * in, which counts once.
+ *
+ * @param ceiling from here on a limit is none
+ */
+function bytesOf(members: readonly Member[], ceiling: number): number {
+  const known = (value: number): number => (value < ceiling ? value : Number.POSITIVE_INFINITY);
+  const parents = new Map<string, { sum: number; most: number }>();
+  for (const { parent, memory } of members) {
+    memory.rescan();
+    const own = known(memory.readOwnLimit());
+    const above = known(memory.readLimitAbove());
+    const { sum, most } = parents.get(parent) ?? { sum: 0, most: Number.POSITIVE_INFINITY };
+    // What is below the own limit is a parent's.
+    const inherited = above < own ? above : Number.POSITIVE_INFINITY;
+    parents.set(parent, { sum: sum + Math.min(own, above), most: Math.min(most, inherited) });
+  }
+  return [...parents.values()].reduce((all, { sum, most }) => all + Math.min(sum, most), 0);
+}
 
 /** Runs a sum over members; where one fails, they are looked at again and the sum is absent. */
 function summed(crew: Crew, nowMs: number, sum: () => void): void {

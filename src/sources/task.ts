@@ -18,7 +18,7 @@ import {
   tightest,
 } from './limits.ts';
 import { Machine } from './machine.ts';
-import { isAnswer, meter, sourceOf } from './meters.ts';
+import { absentBecause, isAnswer, meter, type NamedMeters, sourceOf } from './meters.ts';
 import { type MemoryMode, type SourceOptions, withoutSelf } from './options.ts';
 import type { RootFs } from './rootfs.ts';
 import type { Source } from './source.ts';
@@ -56,6 +56,7 @@ export function openTaskSource(fs: RootFs, options: TaskOptions): Source {
       'ephemeral storage': wanted.has('ephemeralStorage')
         ? newsMeter(board, undefined, (_news, figures) => putStorage(poller, figures))
         : undefined,
+      ...untoldMeters(options),
       ...commonMeters(fs, options),
     },
     () => {
@@ -69,6 +70,18 @@ export function openTaskSource(fs: RootFs, options: TaskOptions): Source {
       board.problem = poller.problemAt(nowMs);
     }),
   });
+}
+
+const UNTOLD = 'task metadata does not tell it';
+
+/** What was asked for and is in no answer of the endpoint. */
+function untoldMeters({ wanted }: TaskOptions): NamedMeters {
+  return {
+    'CPU pressure': wanted.has('cpuPressure') ? absentBecause(UNTOLD) : undefined,
+    'memory pressure': wanted.has('memoryPressure') ? absentBecause(UNTOLD) : undefined,
+    'OOM kills': wanted.has('oomKills') ? absentBecause(UNTOLD) : undefined,
+    swap: wanted.has('swap') ? absentBecause(UNTOLD) : undefined,
+  };
 }
 
 function describeTask(poller: TaskPoller, limits: TaskLimitsNow, options: TaskOptions): string {

@@ -1,8 +1,8 @@
 // Over 200 lines: what is chosen, when it is asked again and what a change costs belong together.
-import { ConfigError, NoDataError, reasonOf } from '../errors.ts';
+import { ConfigError, reasonOf } from '../errors.ts';
 import type { Figures } from '../metrics/figures.ts';
 import { commonMeters } from './common.ts';
-import { meter, sourceOf } from './meters.ts';
+import { absentBecause, sourceOf } from './meters.ts';
 import {
   type Found,
   isFound,
@@ -28,6 +28,8 @@ interface Choice {
   readonly key: string;
   readonly why: string;
   readonly isSettled: boolean;
+  /** Nothing is measured until something else is there. */
+  readonly isWaiting: boolean;
   readonly warning: string;
   readonly source: Source;
   readonly candidates: readonly Candidate[];
@@ -156,7 +158,10 @@ export class WatchedSource implements Source {
     this.#hasSwitched = true;
     before.source.close();
     this.#delayMs = FIRST_MS;
-    const change = `the scope changes from ${before.key} to ${choice.key}: ${choice.why}`;
+    // Another reason for the same is said as a warning.
+    if (before.isWaiting && choice.isWaiting) return;
+    const name = choice.isWaiting ? 'nothing' : choice.key;
+    const change = `the scope changes from ${before.key} to ${name}: ${choice.why}`;
     this.#history.push(change);
     this.#options.warn(change);
   }
@@ -236,7 +241,7 @@ function pendingChoice(
 ): Omit<Choice, 'candidates'> {
   const key = `nothing (${reason})`;
   const source = before?.key === key ? before.source : waitingSource(options, reason);
-  return { key, why: reason, isSettled: false, warning: reason, source };
+  return { key, why: reason, isSettled: false, isWaiting: true, warning: reason, source };
 }
 
 async function foundChoice(
@@ -246,7 +251,7 @@ async function foundChoice(
   const { key, isSettled, warning = '' } = found;
   const source = before?.key === key ? before.source : await opened(found);
   if (typeof source === 'string') return source;
-  return { key, why: source.describe(), isSettled, warning, source };
+  return { key, why: source.describe(), isSettled, isWaiting: false, warning, source };
 }
 
 /** Nothing is published rather than the figures of something else. */
@@ -254,9 +259,7 @@ function waitingSource(options: SelectOptions, reason: string): Source {
   return sourceOf(
     () => `scope=none: ${reason}`,
     {
-      'CPU and memory': meter(() => {
-        throw new NoDataError(reason);
-      }),
+      'CPU and memory': absentBecause(reason),
       ...commonMeters(options.fs, options),
     },
     () => undefined,

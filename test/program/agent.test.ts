@@ -652,6 +652,25 @@ describe('what cannot be measured', () => {
     assert.match(warnings[0] ?? '', /cpu cannot be measured reason=ENOENT/);
   });
 
+  test('with all metrics asked for is no warning where the scope never had it, but for CPU and memory', () => {
+    let told: Told = {};
+    let absent: Record<string, string> = { swap: 'none', cpu: 'gone' };
+    const { agent, clock, logged } = rig({ wantsAll: true, measure: () => ({ told, absent }) });
+    const lines = (): string[] => logged.splice(0).map((line) => line.replace(/^\S+ /, ''));
+    agent.start();
+    assert.deepEqual(lines().slice(0, 2), [
+      'info swap cannot be measured reason=none',
+      'warn cpu cannot be measured reason=gone',
+    ]);
+    told = { memory: 25 };
+    absent = {};
+    clock.advance(900);
+    assert.deepEqual(lines(), ['info swap is measured again', 'warn cpu is measured again']);
+    absent = { swap: 'EIO' };
+    clock.advance(900);
+    assert.deepEqual(lines(), ['warn swap cannot be measured reason=EIO']);
+  });
+
   test('from the first measurement on is said at the start', () => {
     const { agent, logged } = rig({ measure: () => ({ absent: { swap: 'none', cpu: 'gone' } }) });
     agent.start();

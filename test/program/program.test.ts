@@ -140,6 +140,17 @@ describe('publishing', () => {
     assert.equal(cloudwatch.accepted.length, 1);
   });
 
+  test('--once that measured nothing exits with 1 and says so', async () => {
+    const root = makeRoot({ 'proc/1/comm': 'init\n' });
+    const flags = ['--once', '--period', '1', '--root', root.path];
+    const { code, stderr } = await runAgent([...NAMES, ...flags], { environment: environment() });
+    root.remove();
+    assert.equal(code, 1);
+    assert.match(stderr, / error nothing was measured/);
+    assert.match(stderr, /cpu cannot be measured reason="\/proc\/stat: ENOENT"/);
+    assert.equal(cloudwatch.accepted.length, 0);
+  });
+
   test('instance metadata that answers after two seconds costs no sample', async () => {
     const role = {
       Code: 'Success',

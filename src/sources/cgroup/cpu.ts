@@ -224,7 +224,7 @@ class ThrottlingMeter implements Meter {
 }
 
 /** Percent of the periods since the last reading; NaN where there were none. */
-function throttledShare(level: CpuLevel): number {
+export function throttledShare(level: CpuLevel): number {
   const periods = level.readPeriods();
   const throttled = level.readThrottled();
   const grown = periods - level.periods;

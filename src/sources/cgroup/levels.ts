@@ -29,6 +29,8 @@ export class CpuLevel {
   cores: number = Number.NaN;
   periods: number = Number.NaN;
   throttled: number = Number.NaN;
+  /** The quota in cores as it was when it was read last. */
+  limit: number = Number.NaN;
 
   /** @param counted where version 1 counts CPU time, which may be another hierarchy */
   constructor(fs: RootFs, version: 1 | 2, folder: string, counted: string) {
@@ -48,9 +50,11 @@ export class CpuLevel {
   readLimit(): number {
     const text = (name: string): string =>
       optional(() => this.#fs.file(`${this.folder}/${name}`).text(), '');
-    return this.#version === 2
-      ? parseCpuMax(text('cpu.max'))
-      : parseCfsQuota(text('cpu.cfs_quota_us'), text('cpu.cfs_period_us'));
+    this.limit =
+      this.#version === 2
+        ? parseCpuMax(text('cpu.max'))
+        : parseCfsQuota(text('cpu.cfs_quota_us'), text('cpu.cfs_period_us'));
+    return this.limit;
   }
 
   /**
@@ -105,6 +109,7 @@ export class CpuLevel {
 interface MemoryWords {
   readonly current: string;
   readonly limit: string;
+  readonly events: string;
   /** The page cache that can be had back at once: the first key that is there. */
   readonly inactive: readonly string[];
   /** All of the page cache (and slabs): the sum of these keys. */
@@ -118,6 +123,7 @@ const WORDS: Readonly<Record<1 | 2, MemoryWords>> = {
   1: {
     current: 'memory.usage_in_bytes',
     limit: 'memory.limit_in_bytes',
+    events: 'memory.oom_control',
     inactive: ['total_inactive_file ', 'inactive_file '],
     cached: ['total_cache '],
     held: [
@@ -128,6 +134,7 @@ const WORDS: Readonly<Record<1 | 2, MemoryWords>> = {
   2: {
     current: 'memory.current',
     limit: 'memory.max',
+    events: 'memory.events',
     inactive: ['inactive_file '],
     cached: ['file ', 'slab '],
     held: [
@@ -151,9 +158,12 @@ export class MemoryLevel {
   readonly #current: RootFile;
   readonly #stat: RootFile;
   readonly #kernel: RootFile;
+  readonly #events: RootFile;
   #inactiveAt = 0;
   /** memory.stat is not there (gVisor): then the page cache is in what is used. */
   lacksStat: boolean = false;
+  /** OOM kills at the last reading; NaN before the first. */
+  kills: number = Number.NaN;
 
   constructor(fs: RootFs, version: 1 | 2, folder: string, mode: MemoryMode) {
     this.folder = folder;
@@ -164,17 +174,26 @@ export class MemoryLevel {
     this.#current = fs.file(`${folder}/${this.#words.current}`);
     this.#stat = fs.file(`${folder}/memory.stat`);
     this.#kernel = fs.file(`${folder}/memory.kmem.usage_in_bytes`);
+    this.#events = fs.file(`${folder}/${this.#words.events}`);
   }
 
   /** Bytes; Infinity for none, and for version 1's way of saying so it is at least the machine's. */
   readLimit(): number {
+    return Math.min(this.readOwnLimit(), this.readLimitAbove());
+  }
+
+  /** The same of this very level. */
+  readOwnLimit(): number {
     const file = this.#fs.file(`${this.folder}/${this.#words.limit}`);
-    const own = parseByteLimit(optional(() => file.text(), ''));
-    if (this.#version === 2) return own;
-    // What the parents allow, though their folders may be hidden from here.
+    return parseByteLimit(optional(() => file.text(), ''));
+  }
+
+  /** The tightest of this level and its parents in version 1, though their folders may be hidden. */
+  readLimitAbove(): number {
+    if (this.#version === 2) return Number.POSITIVE_INFINITY;
     const end = this.#readStat();
     const above = keyedNumber(this.#fs.buffer, end, 'hierarchical_memory_limit ');
-    return above > 0 ? Math.min(own, above) : own;
+    return above > 0 ? above : Number.POSITIVE_INFINITY;
   }
 
   /** Bytes in use. @throws NoDataError, ParseError */
@@ -203,6 +222,15 @@ export class MemoryLevel {
     for (const keys of this.#words.held) held += this.#first(end, keys);
     if (this.#version === 1) held += optional(() => readNumber(this.#fs, this.#kernel), 0);
     return held;
+  }
+
+  get killsPath(): string {
+    return this.#events.path;
+  }
+
+  /** OOM kills since the folder was made; NaN where the kernel does not count them. @throws NoDataError */
+  readKills(): number {
+    return keyedNumber(this.#fs.buffer, this.#events.whole(), 'oom_kill ');
   }
 
   /** Looks again whether memory.stat is there. */

@@ -3,7 +3,7 @@ import type { Figures } from '../../metrics/figures.ts';
 import { commonMeters } from '../common.ts';
 import { RESCAN_MS } from '../limits.ts';
 import { Machine } from '../machine.ts';
-import { isAnswer, meter, optional, sourceOf } from '../meters.ts';
+import { absentBecause, isAnswer, optional, sourceOf } from '../meters.ts';
 import { type TroubleFiles, troubleMeters } from '../pressure.ts';
 import type { RootFs } from '../rootfs.ts';
 import type { Source } from '../source.ts';
@@ -102,11 +102,8 @@ function part(open: () => ContainerPart, name: 'cpu' | 'memory'): ContainerPart 
   } catch (error) {
     if (!isAnswer(error)) throw error;
     const { message } = error;
-    const failing = meter(() => {
-      throw new NoDataError(message);
-    });
     return {
-      meters: { [name]: failing },
+      meters: { [name]: absentBecause(message) },
       describe: () => `${name}=none (${message})`,
       failure: message,
     };
