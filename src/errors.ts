@@ -21,9 +21,9 @@ export function shownText(text: string): string {
   return text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}…` : text;
 }
 
-/** What was meant as a URL, without all that may be a password: before the last @, and in the query. */
+/** What was meant as a URL, without all that may be a password: before the last @, and in query and fragment. */
 export function shownUrl(text: string): string {
-  return shownText(text.replace(/^.*@/s, '…@').replace(/\?.*$/s, '?…'));
+  return shownText(text.replace(/^.*@/s, '…@').replace(/([?#]).*$/s, '$1…'));
 }
 
 /** A file whose text is not what the kernel (or a tool) writes there. */

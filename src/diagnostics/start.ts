@@ -1,5 +1,6 @@
 import type { Config } from '../config/config.ts';
 import { type Environment, given } from '../environment.ts';
+import { shownUrl } from '../errors.ts';
 import type { Fields } from '../log.ts';
 
 const SCOPES: Readonly<Record<string, string>> = {
@@ -44,7 +45,7 @@ function destinationOf({ endpoint, region }: Config, environment: Environment): 
     given(environment, 'AWS_ENDPOINT_URL_CLOUDWATCH') ??
     given(environment, 'AWS_ENDPOINT_URL');
   // A password in it is an error later, and is not shown before.
-  if (url !== undefined) return `CloudWatch at ${url.replace(/\/\/[^/]*@/, '//…@').split('?')[0]}`;
+  if (url !== undefined) return `CloudWatch at ${shownUrl(url)}`;
   const name =
     region ?? given(environment, 'AWS_REGION') ?? given(environment, 'AWS_DEFAULT_REGION');
   return name === undefined ? 'CloudWatch, its region yet to be found' : `CloudWatch in ${name}`;

@@ -61,6 +61,18 @@ sso_start_url = https://start
     assert.deepEqual(made.asked(), []);
   });
 
+  test('a token that cannot be in a header is refused at its file, and never repeated', async () => {
+    const broken = JSON.stringify({ accessToken: 'bearer-\nof-sso', expiresAt: LATER });
+    const files = { config: SESSION, [await sha1('corp')]: broken };
+    const made = await on({ files, replies });
+    await assert.rejects(made.resolve(), (error) => {
+      assert.ok(error instanceof ConfigError);
+      assert.match(error.message, /cache\/.*: accessToken holds a line break, .*aws sso login/);
+      return !error.message.includes('bearer');
+    });
+    assert.deepEqual(made.asked(), []);
+  });
+
   test('a 401 says it too, and what a session lacks is an error', async () => {
     const files = { config: SESSION, [await sha1('corp')]: token };
     const made = await on({ files, replies: { [PORTAL]: [401, '{}'] } });

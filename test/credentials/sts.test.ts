@@ -48,6 +48,15 @@ function fields({ elsewhere }: Rig, name: string): (string | null)[] {
   return elsewhere.seen.map(({ body }) => new URLSearchParams(body).get(name));
 }
 
+test('keys from STS that cannot be in a header are no answer', async () => {
+  const body = stsXml('AssumeRole', 'A').replace(/(<SessionToken>)/, '$1with a\nbreak ');
+  const made = await on({ ...WAYS[0]?.[1](), replies: { [STS]: body } });
+  await assert.rejects(
+    made.resolve(),
+    /^AwsError: STS answered AssumeRole, but with something else/,
+  );
+});
+
 test('a session token of 3000 characters comes through from role to role to CloudWatch', async () => {
   const tokenOf = (id: string): string => `${id}/+=`.padEnd(3000, 'aB3/+').replace(/.$/, '=');
   const reply: Reply = (_, nth) => {

@@ -37,7 +37,19 @@ describe('the line of the start', () => {
       'a variable with a password',
       [],
       { AWS_ENDPOINT_URL: 'http://me:secret-of-URL@h:1/?a=b' },
-      'CloudWatch at http://…@h:1/',
+      'CloudWatch at …@h:1/?…',
+    ],
+    [
+      'a variable whose password has a slash',
+      [],
+      { AWS_ENDPOINT_URL: 'http://me:secret/of-URL@h:1/#secret-of-URL' },
+      'CloudWatch at …@h:1/#…',
+    ],
+    [
+      'a variable that has no scheme',
+      [],
+      { AWS_ENDPOINT_URL: 'me:secret-of-URL@h:1' },
+      'CloudWatch at …@h:1',
     ],
   ];
   for (const [what, argv, environment, destination] of rows) {

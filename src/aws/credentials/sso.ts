@@ -8,7 +8,7 @@ import { configuredEndpoint, isRegion } from '../endpoint.ts';
 import { readText } from '../files.ts';
 import { keepSecret, redactText } from '../redact.ts';
 import type { ProviderContext } from './context.ts';
-import { type Provided, parseInstant } from './identity.ts';
+import { flawOf, type Provided, parseInstant } from './identity.ts';
 import { readCredentials } from './json.ts';
 import type { Base } from './plan.ts';
 
@@ -33,6 +33,10 @@ export async function fromSso(
   const expiresMs = parseInstant(textOf(token, 'expiresAt'));
   if (!accessToken || !(expiresMs > skew.nowMs())) {
     throw loggedOut(`${file}: the SSO session has expired; ${login}`);
+  }
+  const flaw = flawOf(accessToken);
+  if (flaw !== undefined) {
+    throw new ConfigError(file, `accessToken holds ${flaw}, which no token has; ${login}`);
   }
   const url = configuredEndpoint('portal.sso', sso.region.toLowerCase(), false, {
     ...endpoints,

@@ -7,7 +7,7 @@ import { readToken } from '../files.ts';
 import { keepSecret, redactText } from '../redact.ts';
 import type { Region } from '../region.ts';
 import type { ProviderContext } from './context.ts';
-import { type Credentials, type Provided, parseInstant } from './identity.ts';
+import { type Credentials, flawOf, type Provided, parseInstant } from './identity.ts';
 import type { Role } from './plan.ts';
 
 const TIMEOUT_MS = 5000;
@@ -145,8 +145,7 @@ function credentialsOf(xml: string): Provided | undefined {
   const sessionToken = element(xml, 'SessionToken');
   const expiresMs = parseInstant(element(xml, 'Expiration'));
   keepSecret(secretAccessKey, sessionToken);
-  if (accessKeyId && secretAccessKey && sessionToken && expiresMs) {
-    return { accessKeyId, secretAccessKey, sessionToken, expiresMs };
-  }
-  return undefined;
+  const isWhole = accessKeyId && secretAccessKey && sessionToken && expiresMs;
+  const isSound = flawOf(accessKeyId + secretAccessKey + sessionToken) === undefined;
+  return isWhole && isSound ? { accessKeyId, secretAccessKey, sessionToken, expiresMs } : undefined;
 }
