@@ -193,7 +193,7 @@ function warnOfVariables(log: Log): void {
 }
 
 /** The agent, or the agent with what it says of the run at its end. */
-type Running = Pick<Agent, 'start' | 'status' | 'stop'>;
+type Running = Pick<Agent, 'start' | 'status' | 'stop' | 'windows'>;
 
 function hasReceipt({ receipt, report }: Config): boolean {
   return (receipt !== undefined && receipt !== 'none') || report !== undefined;

@@ -172,6 +172,11 @@ export class Watch implements Beside {
     this.#ownUsec = world.selfUsage().cpuUsec;
   }
 
+  /** Windows that had something to tell. */
+  get windows(): number {
+    return this.#agent.windows;
+  }
+
   start(): void {
     this.#agent.start();
   }
