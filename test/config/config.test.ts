@@ -467,7 +467,10 @@ for (const { flag, read, good, bad, expected, ...row } of ROWS) {
     for (const text of bad) {
       test(`refuses "${shown(text)}", wherever it comes from`, () => {
         // A password in a URL is not repeated.
-        const said = `got "${text.replace(/^.*@(?=h)/, '…@').replace(/\?a=b$/, '?…')}", `;
+        const said = `got "${text
+          .replace(/^.*@(?=h)/, '…@')
+          .replace(/\?a=b$/, '?…')
+          .replace(/\/#a$/, '/#…')}", `;
         const messages = [
           refusal(`--${flag}`, [...rest, `--${flag}`, text]),
           refusal(`--${flag}`, [...rest, `--${flag}=${text}`]),

@@ -16,7 +16,7 @@ const ARROWS: Readonly<Record<string, string>> = {
   compose:
     'agent aws/aws aws/files clock cloudwatch config/config delivery diagnostics environment errors kernel/bytes log metadata metrics net/http node:os sinks sources spool version',
 
-  'diagnostics/start': 'config/config environment log',
+  'diagnostics/start': 'config/config environment errors log',
   'diagnostics/explain': 'clock metrics sources/detect sources/rootfs sources/select sources/watch',
   diagnostics:
     'aws aws/credentials clock cloudwatch delivery environment errors metrics/publication net/http',
