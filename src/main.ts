@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { hostname } from 'node:os';
 import type { Agent } from './agent.ts';
-import { systemClock } from './clock.ts';
+import { sleep, systemClock } from './clock.ts';
 import { check, compose, explain, type World } from './compose.ts';
 import { type Command, type Config, parseCommand } from './config/config.ts';
 import { helpLines, unknownVariables } from './config/flags.ts';
@@ -16,6 +16,8 @@ const EXIT = { flushed: 0, failed: 1, misconfigured: 2 };
 const PROGRAM = 'cloudwatch-metrics-agent';
 /** For the last lines of the log, whose reader may have stopped. */
 const LOG_MS = 500;
+/** How often a thread that nothing can end is looked after. */
+const THREAD_MS = 50;
 /** Signals that end the agent: an orchestrator's, a person's, a terminal's that went away. */
 const END_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 
@@ -70,7 +72,26 @@ async function checkAndExit(config: Config, world: World): Promise<void> {
   isChecking = true;
   const code = await check(config, world);
   const deadlineMs = clock.monoMs() + config.flushTimeoutMs;
-  await Promise.all([world.lines.drained(deadlineMs), stderr.drained(deadlineMs)]);
+  await Promise.all([world.lines.drained(deadlineMs), drainedLog(deadlineMs)]);
+  await quit(code, deadlineMs);
+}
+
+function drainedLog(deadlineMs: number): Promise<void> {
+  return stderr.drained(Math.min(deadlineMs, clock.monoMs() + LOG_MS));
+}
+
+/**
+ * A thread that hangs in a file system or a name service keeps process.exit from ending: it has until the
+ * deadline, and then only SIGKILL is left.
+ */
+async function quit(code: number, deadlineMs: number, isStuck = false): Promise<void> {
+  const { signal } = new AbortController();
+  while (threads.held > 0 && clock.monoMs() < deadlineMs) await sleep(clock, THREAD_MS, signal);
+  if (isStuck || threads.held > 0) {
+    process.kill(process.pid, 'SIGKILL');
+    // The kernel takes no SIGKILL by the first process of a container: that ends by a fault alone.
+    process.abort();
+  }
   process.exit(code);
 }
 
@@ -92,7 +113,7 @@ async function run(config: Config): Promise<void> {
     log.error('a fault of this program, please report it', {
       reason: error.stack ?? error.message,
     });
-    process.exit(EXIT.failed);
+    quit(EXIT.failed, 0);
   });
   (await composing).start();
   if (config.once) clock.after(config.periodMs, end);
@@ -137,14 +158,12 @@ function endOf(composing: Promise<Agent>, config: Config, log: Log): () => void 
             : { windowsSent: sent, windowsSpooled: spooled, windowsLost: lost };
           if (lostAtEnd > 0) log.error(lossLine(outcome, config), fields);
           else log[spooled > 0 ? 'warn' : 'info']('ended', fields);
-          await stderr.drained(Math.min(deadlineMs, clock.monoMs() + LOG_MS));
-          // A thread that hangs in a file system or a name service keeps process.exit from ending.
-          if (isStuck || threads.held > 0) process.kill(process.pid, 'SIGKILL');
-          process.exit(lostAtEnd > 0 ? EXIT.failed : EXIT.flushed);
+          await drainedLog(deadlineMs);
+          await quit(lostAtEnd > 0 ? EXIT.failed : EXIT.flushed, deadlineMs, isStuck);
         },
         (error) => {
           log.error('the end went wrong', { reason: reasonOf(error) });
-          process.exit(EXIT.failed);
+          return quit(EXIT.failed, deadlineMs);
         },
       );
   };
@@ -155,7 +174,7 @@ function onSignals(end: () => void, tell: () => void): void {
   // A second Ctrl-C is a person who does not want to wait.
   process.once('SIGINT', () => {
     if (process.stderr.isTTY) stderr.write('flushing; Ctrl-C again to quit');
-    process.on('SIGINT', () => process.exit(EXIT.failed));
+    process.on('SIGINT', () => quit(EXIT.failed, 0));
   });
   // Without a listener Node opens its inspector's port.
   process.on('SIGUSR1', tell);
