@@ -281,7 +281,7 @@ async function spoolOpener(
   { clock, log, random, environment, apart }: World,
 ): Promise<((pending: PendingWindows, adopt: Adopt) => Store) | undefined> {
   if (config.spool === undefined) return undefined;
-  const { lackOfThreads } = await import('./spool/threads.ts');
+  const { lackOfThreads } = await import('./net/threads.ts');
   const lack = lackOfThreads(environment['UV_THREADPOOL_SIZE']);
   if (lack !== undefined && apart === undefined) {
     log.warn('the spool is left out: windows wait in memory alone', { reason: lack });

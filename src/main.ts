@@ -3,7 +3,7 @@
 import { hostname } from 'node:os';
 import { isatty } from 'node:tty';
 import type { Agent } from './agent.ts';
-import { systemClock } from './clock.ts';
+import { sleep, systemClock } from './clock.ts';
 import { check, compose, explain, type World } from './compose.ts';
 import { type Command, type Config, parseCommand } from './config/config.ts';
 import { helpLines, unknownVariables } from './config/flags.ts';
@@ -26,6 +26,8 @@ const [STDIN, STDOUT, STDERR] = [0, 1, 2] as const;
 const LAST_MS = 500;
 /** For the last lines of the log, whose reader may have stopped. */
 const LOG_MS = 500;
+/** How often a thread that nothing can end is looked after. */
+const THREAD_MS = 50;
 /** Signals that end the agent: an orchestrator's, a person's, a terminal's that went away. */
 const END_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 
@@ -95,7 +97,26 @@ async function checkAndExit(config: Config, world: World): Promise<void> {
   isChecking = true;
   const code = await check(config, world);
   const deadlineMs = clock.monoMs() + config.flushTimeoutMs;
-  await Promise.all([world.lines.drained(deadlineMs), stderr.drained(deadlineMs)]);
+  await Promise.all([world.lines.drained(deadlineMs), drainedLog(deadlineMs)]);
+  await quit(code, deadlineMs);
+}
+
+function drainedLog(deadlineMs: number): Promise<void> {
+  return stderr.drained(Math.min(deadlineMs, clock.monoMs() + LOG_MS));
+}
+
+/**
+ * A thread that hangs in a file system or a name service keeps process.exit from ending: it has until the
+ * deadline, and then only SIGKILL is left.
+ */
+async function quit(code: number, deadlineMs: number, isStuck = false): Promise<void> {
+  const { signal } = new AbortController();
+  while (threads.held > 0 && clock.monoMs() < deadlineMs) await sleep(clock, THREAD_MS, signal);
+  if (isStuck || threads.held > 0) {
+    process.kill(process.pid, 'SIGKILL');
+    // The kernel takes no SIGKILL by the first process of a container: that ends by a fault alone.
+    process.abort();
+  }
   process.exit(code);
 }
 
@@ -114,7 +135,7 @@ async function run(config: Config): Promise<void> {
     log.error('a fault of this program, please report it', {
       reason: error.stack ?? error.message,
     });
-    process.exit(EXIT.failed);
+    quit(EXIT.failed, 0);
   });
   (await composing).start();
   if (config.once) clock.after(config.periodMs, end);
@@ -161,14 +182,12 @@ function endOf(composing: Promise<Running>, config: Config, log: Log): () => voi
           if (isEmpty) log.error('nothing was measured, so there is no window', fields);
           if (lostAtEnd > 0) log.error(lossLine(outcome, config), fields);
           else log[spooled > 0 ? 'warn' : 'info']('ended', fields);
-          await stderr.drained(Math.min(deadlineMs, clock.monoMs() + LOG_MS));
-          // A thread that hangs in a file system or a name service keeps process.exit from ending.
-          if (isStuck || threads.held > 0) process.kill(process.pid, 'SIGKILL');
-          process.exit(isEmpty || lostAtEnd > 0 ? EXIT.failed : EXIT.flushed);
+          await drainedLog(deadlineMs);
+          await quit(isEmpty || lostAtEnd > 0 ? EXIT.failed : EXIT.flushed, deadlineMs, isStuck);
         },
         (error) => {
           log.error('the end went wrong', { reason: reasonOf(error) });
-          process.exit(EXIT.failed);
+          return quit(EXIT.failed, deadlineMs);
         },
       );
   };
@@ -179,7 +198,7 @@ function onSignals(end: () => void, tell: () => void): void {
   // A second Ctrl-C is a person who does not want to wait.
   process.once('SIGINT', () => {
     if (process.stderr.isTTY) stderr.write('flushing; Ctrl-C again to quit');
-    process.on('SIGINT', () => process.exit(EXIT.failed));
+    process.on('SIGINT', () => quit(EXIT.failed, 0));
   });
   // Without a listener Node opens its inspector's port.
   process.on('SIGUSR1', tell);

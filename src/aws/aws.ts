@@ -11,7 +11,7 @@ import type { ProviderContext } from './credentials/context.ts';
 import type { CredentialSource, Identity, Origin } from './credentials/identity.ts';
 import { createRefresh } from './credentials/refresh.ts';
 import { configuredEndpoint } from './endpoint.ts';
-import { type Home, loadProfiles, type Profiles } from './profiles.ts';
+import { fileLocations, type Home, loadProfiles, type Profiles } from './profiles.ts';
 import { keepSecret } from './redact.ts';
 import { findRegion, type Region } from './region.ts';
 import { createSkew, type Skew } from './skew.ts';
@@ -71,9 +71,16 @@ export function createAws(options: AwsOptions): Aws {
   let destination: Destination | undefined;
   let origin: Origin | undefined;
 
-  let asking = 'the settings';
+  let asked = '';
+  let triedSoFar = '';
+  const asking = (): string => asked + triedSoFar;
+  const asks = (whom: string): void => {
+    asked = whom;
+    triedSoFar = '';
+  };
 
   async function readProfiles(): Promise<Profiles> {
+    asks(`the settings, in ${Object.values(fileLocations(home)).join(' and ')}`);
     const profiles = await loadProfiles(home, flags.profile);
     if (profiles.warnings.length > 0) {
       warn('settings are read without what cannot be read', profiles.warnings.join('; '));
@@ -92,6 +99,7 @@ export function createAws(options: AwsOptions): Aws {
     const bundle = flags.caBundle ?? setting('AWS_CA_BUNDLE', 'ca_bundle');
     const name =
       flags.caBundle === undefined ? nameOf(setting, 'AWS_CA_BUNDLE', 'ca_bundle') : '--ca-bundle';
+    if (bundle !== undefined) asks(`the authorities, in ${bundle} (${name})`);
     const ca = bundle === undefined ? undefined : await authorities(bundle, name);
     const names = { environment, ending: options.ending, threads: options.threads };
     const trust = ca === undefined ? {} : { ca, caName: `${bundle} (${name})` };
@@ -127,8 +135,9 @@ export function createAws(options: AwsOptions): Aws {
       imds: service,
       endpoints: { setting, service: profiles.service },
       startMs,
-      asks: (whom) => {
-        asking = whom;
+      asks,
+      tried: (error) => {
+        triedSoFar = ` (so far: ${reasonOf(error)})`;
       },
       warn: (reason) => warn('a setting is left out', reason),
       tries: attempts(setting),
@@ -151,7 +160,7 @@ export function createAws(options: AwsOptions): Aws {
     nowMs: skew.nowMs,
     random,
     load,
-    asking: () => asking,
+    asking,
     onFallBack: (error) => {
       const reason = reasonOf(error);
       log.warn('credentials cannot be renewed, the old ones are used', { reason });
@@ -163,7 +172,7 @@ export function createAws(options: AwsOptions): Aws {
     skew,
     credentials,
     context,
-    asking: () => asking,
+    asking,
     async locate(signal) {
       if (destination !== undefined) return destination;
       const { http: over, endpoints, region: find, profiles } = await context(signal);

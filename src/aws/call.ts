@@ -81,10 +81,17 @@ export function namingPeer(peer: Peer, who: string): (error: unknown) => never {
   };
 }
 
+/** Within what something is tried again. */
+export interface Trying {
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  /** Hears of what came of a try that is not the last. */
+  readonly tried: (error: unknown) => void;
+}
+
 /** Runs `one` up to `tries` times, as long as what it throws may pass: the network, or a busy service. */
 export async function retry<T>(
-  clock: Clock,
-  signal: AbortSignal,
+  { clock, signal, tried }: Trying,
   tries: number,
   pauseMs: number,
   one: () => Promise<T>,
@@ -95,6 +102,7 @@ export async function retry<T>(
     } catch (error) {
       const may = error instanceof AwsError ? error.again : isNetworkFailure(error);
       if (!may || attempt >= tries || signal.aborted) throw error;
+      tried(error);
     }
     await sleep(clock, pauseMs * attempt, signal);
   }

@@ -89,8 +89,10 @@ export async function loadProfiles(home: Home, flag: string | undefined): Promis
   const { config, credentials } = fileLocations(home);
   // What is no file is passed over, as by the SDKs: Docker makes a folder of a file that it cannot mount.
   const read = async (path: string, isConfig: boolean): Promise<Sections> => {
+    const by = isConfig ? 'AWS_CONFIG_FILE' : 'AWS_SHARED_CREDENTIALS_FILE';
+    const setting = given(environment, by) === undefined ? path : by;
     try {
-      return parseIni((await readText(path)) ?? '', path, isConfig);
+      return parseIni((await readText(path, setting)) ?? '', path, isConfig);
     } catch (error) {
       if (namedBy !== undefined || !(error instanceof FileError)) throw error;
       warnings.push(error.message);

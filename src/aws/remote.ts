@@ -1,5 +1,7 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import process from 'node:process';
+import type { Readable } from 'node:stream';
+import { codeOf } from '../errors.ts';
 
 /** A server that is busy has that long; one that is away would have for ever. */
 const READ_MS = 5000;
@@ -19,10 +21,11 @@ fs.writeFileSync(1,fs.readFileSync(fd))}catch(e){say(e.code||'EIO')}`;
  *   such process can be had
  */
 export function readElsewhere(path: string, maxBytes: number): Promise<Buffer | string> {
+  const child = begun(path, maxBytes);
+  if (child === undefined) return Promise.resolve('unable');
+  // Without a file descriptor left Node makes none, whatever the types say.
+  const stdout: Readable | undefined = child.stdout;
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, ['-e', SCRIPT, path, String(maxBytes)], {
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
     const chunks: Buffer[] = [];
     const kill = (): void => {
       child.kill('SIGKILL');
@@ -35,13 +38,13 @@ export function readElsewhere(path: string, maxBytes: number): Promise<Buffer | 
     const late = (): void => {
       kill();
       // Even SIGKILL waits for some file systems: nobody waits for it here.
-      child.stdout.destroy();
+      stdout?.destroy();
       child.unref();
       finish('silent');
     };
     const timer = setTimeout(late, READ_MS);
     process.once('exit', kill);
-    child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+    stdout?.on('data', (chunk: Buffer) => chunks.push(chunk));
     child.once('error', () => finish('unable'));
     child.once('close', (code) => {
       const bytes = Buffer.concat(chunks);
@@ -49,4 +52,21 @@ export function readElsewhere(path: string, maxBytes: number): Promise<Buffer | 
       else finish(code === CODE_EXIT ? bytes.toString('latin1') : 'unable');
     });
   });
+}
+
+/** Nothing where Node's permission model allows no other process. */
+function begun(
+  path: string,
+  maxBytes: number,
+): ChildProcessByStdio<null, Readable, null> | undefined {
+  try {
+    // No variables: NODE_OPTIONS may hold it up.
+    return spawn(process.execPath, ['-e', SCRIPT, path, String(maxBytes)], {
+      env: {},
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+  } catch (error) {
+    if (codeOf(error) === undefined) throw error;
+    return undefined;
+  }
 }

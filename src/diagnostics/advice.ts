@@ -73,7 +73,7 @@ export const ADVICE = {
     'correct HTTPS_PROXY, its user and password, or NO_PROXY',
   ],
   html: [
-    'somebody other than CloudWatch answers',
+    'somebody other than AWS answers',
     'a proxy or a captive portal is in between: ask for an exception, or set NO_PROXY',
   ],
   trust: [

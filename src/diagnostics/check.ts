@@ -214,7 +214,8 @@ class Check {
     } catch (error) {
       const refusal = onRefusal(codeOf(error) ?? '');
       const isKey = refusal !== undefined && refusal !== 'denied' && !isPublished;
-      const setting = onError(error, environment) === 'setting' ? 'setting' : undefined;
+      const isSetting = onError(error, environment) === 'setting' && !isPublished;
+      const setting = isSetting ? 'setting' : undefined;
       const advice = setting ?? (isKey ? refusal : 'sts');
       this.#tell(advice === 'sts' ? 'warn' : 'FAIL', 'identity', reasonOf(error), advice);
     } finally {

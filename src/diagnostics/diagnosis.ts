@@ -35,6 +35,10 @@ const FAILURES: Judgements = [
 ];
 /** Of a connection that there is no way for. */
 const NO_WAY = /^(?:E(?:CONN|HOST|NET|PIPE)|TIMEOUT$|CONNECT_TIMEOUT$|NetworkFailure$)/;
+/** What a token's file or a set of keys is refused by, before anybody is asked. */
+const FROM_FILE = /^(?:TokenFile|BadKeys)$/;
+/** STS gives each refusal a code of its own, in XML. */
+const NOT_AWS = /^(?:UnexpectedAnswer|HTTP [34]\d\d)$/;
 const PROBE_MS = 8000;
 
 /** The advice on a code by which a service refuses whoever asks; nothing on any other. */
@@ -62,11 +66,17 @@ export function onError(error: unknown, environment: Environment): Advice | unde
   const code = codeOf(error) ?? '';
   const peer = peerOf(error);
   if (/^PROXY/.test(code)) return 'proxy';
+  if (FROM_FILE.test(code)) return 'setting';
   if (peer === undefined) return onCode(code);
   const refusal = onRefusal(code);
   if (refusal !== undefined && refusal !== 'denied') return refusal;
-  if (code === 'LoggedOut') return 'login';
-  if (error instanceof AwsError) return BY_PEER[peer].refuses;
+  if (code === 'LoggedOut' || (peer === 'sso' && /^(?:HTTP 401|Unauthorized)/.test(code)))
+    return 'login';
+  if (error instanceof AwsError) {
+    if (peer === 'sts' && code === 'ValidationError') return 'setting';
+    if (peer === 'sts' && NOT_AWS.test(code)) return 'html';
+    return error.again ? BY_PEER[peer].isAway : BY_PEER[peer].refuses;
+  }
   return NO_WAY.test(code) ? BY_PEER[peer].isAway : (onCode(code) ?? BY_PEER[peer].isAway);
 }
 

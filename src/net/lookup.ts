@@ -127,7 +127,13 @@ function unknown(name: string, candidates: readonly string[]): Error {
   return failure(dns.NOTFOUND, `the name ${name} has no address (ENOTFOUND)${also}`);
 }
 
-async function bySystem(name: string, { threads }: NameOptions): Promise<readonly Address[]> {
+async function bySystem(
+  name: string,
+  { environment, threads }: NameOptions,
+): Promise<readonly Address[]> {
+  const { lackOfThreads } = await import('./threads.ts');
+  // libuv would abort the process. What DNS does not have is most often nowhere.
+  if (lackOfThreads(environment['UV_THREADPOOL_SIZE']) !== undefined) return [];
   if (threads !== undefined) threads.held += 1;
   try {
     const found = await dns.promises.lookup(name, { all: true, verbatim: true });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { Clock } from '../../src/clock.ts';
 import { createPost } from '../../src/cloudwatch/post.ts';
 import { AwsError, ConfigError, codeOf, reasonOf } from '../../src/errors.ts';
 import { createHttpClient } from '../../src/net/http.ts';
@@ -55,6 +56,25 @@ test('keys from STS that cannot be in a header are no answer', async () => {
     made.resolve(),
     /^AwsError: STS answered AssumeRole, but with something else/,
   );
+});
+
+test('whoever cannot wait hears what came of the tries so far', async () => {
+  const busy = [503, errorXml('ServiceUnavailable', 'not now')] as const;
+  const limit = new AbortController();
+  const clock: Clock = {
+    ...drivenClock(NOW_MS),
+    // It pauses, which is when patience ends.
+    after(delayMs) {
+      if (delayMs === 500) limit.abort();
+      return () => undefined;
+    },
+  };
+  const made = await on({ ...WAYS[0]?.[1](), clock, replies: { [STS]: busy } });
+  await assert.rejects(made.aws.credentials.resolve(limit.signal), {
+    code: 'PENDING',
+    message:
+      'it took too long to find out the credentials, of the profile (so far: STS refused AssumeRole: ServiceUnavailable: not now)',
+  });
 });
 
 test('a session token of 3000 characters comes through from role to role to CloudWatch', async () => {

@@ -195,8 +195,8 @@ describe('what is in the way is said with what to do about it', () => {
       'a web identity without its file, in an ECS task',
       { environment: { ...hidden, ...task, ...WEB }, replies: GOOD },
       'credentials',
-      'credentials',
-      1,
+      'setting',
+      2,
     ],
     [
       'a page in the place of STS, which is a warning',
@@ -373,6 +373,9 @@ describe('what is in the way is said with what to do about it', () => {
     const replies = { ...GOOD, [STS]: [403, errorXml('InvalidClientTokenId')] as const };
     const { exit, of } = await walk({ environment: KEYS, replies }, publish);
     assert.deepEqual([exit, of('identity')?.mark, of('publishing')?.mark], [0, 'warn', 'ok']);
+    const wrong = { ...KEYS, AWS_ENDPOINT_URL_STS: 'nowhere' };
+    const unset = await walk({ environment: wrong, replies: GOOD }, publish);
+    assert.deepEqual([unset.exit, unset.of('identity')?.mark], [0, 'warn']);
     const unpublished = await walk({ environment: KEYS, replies });
     assert.deepEqual([unpublished.exit, unpublished.of('identity')?.mark], [1, 'FAIL']);
   });

@@ -1,16 +1,26 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { unready, type Verdict } from '../../src/delivery/verdict.ts';
 import { ADVICE, type Advice } from '../../src/diagnostics/advice.ts';
 import { onVerdict, remedyOf } from '../../src/diagnostics/diagnosis.ts';
 import type { Environment } from '../../src/environment.ts';
 import { failure } from '../../src/errors.ts';
-import { errorXml, profileKeys, type Replies, rigs, type Scene } from '../support/aws/aws.ts';
+import {
+  errorXml,
+  LATER,
+  profileKeys,
+  type Replies,
+  rigs,
+  type Scene,
+} from '../support/aws/aws.ts';
 import { runAgent } from '../support/program.ts';
 
 const on = rigs({ AWS_REGION: 'eu-west-1' });
 const STS = 'POST sts.eu-west-1.amazonaws.com/';
 const ROLE = `[default]\nrole_arn = arn:aws:iam::1:role/A\nsource_profile = b\n[profile b]\n${profileKeys('B')}`;
+const SSO =
+  '[default]\nsso_session = s\nsso_account_id = 1\nsso_role_name = r\n[sso-session s]\nsso_region = eu-west-1\nsso_start_url = https://s\n';
 const IMDS = '169.254.169.254/latest';
 const INSTANCE: Replies = {
   [`PUT ${IMDS}/api/token`]: 'tok',
@@ -46,6 +56,56 @@ describe('advice goes by who failed', () => {
       { files: { config: ROLE }, replies: { [STS]: [403, errorXml('InvalidClientTokenId')] } },
       'unknownKey',
       /^STS refused/,
+    ],
+    [
+      'STS that is busy',
+      { files: { config: ROLE }, replies: { [STS]: [503, errorXml('ServiceUnavailable')] } },
+      'issuer',
+      /^STS refused AssumeRole: ServiceUnavailable/,
+    ],
+    [
+      'STS that does not take the role’s name',
+      { files: { config: ROLE }, replies: { [STS]: [400, errorXml('ValidationError')] } },
+      'setting',
+      /^STS refused AssumeRole: ValidationError/,
+    ],
+    [
+      'a proxy’s page in the place of STS',
+      { files: { config: ROLE }, replies: { [STS]: [403, '<html>blocked</html>'] } },
+      'html',
+      /^STS refused AssumeRole: HTTP 403/,
+    ],
+    [
+      'SSO whose token is not good any more',
+      {
+        files: {
+          config: SSO,
+          [`.aws/sso/cache/${createHash('sha1').update('s').digest('hex')}.json`]: JSON.stringify({
+            accessToken: 'bearer-of-sso',
+            expiresAt: LATER,
+          }),
+        },
+        replies: {
+          'GET portal.sso.eu-west-1.amazonaws.com/': [
+            401,
+            '{"message":"no"}',
+            { 'x-amzn-errortype': 'UnauthorizedException:' },
+          ],
+        },
+      },
+      'login',
+      /^SSO answered UnauthorizedException: no; run: aws sso login/,
+    ],
+    [
+      'a token’s file that is not there',
+      {
+        environment: {
+          AWS_ROLE_ARN: 'arn:aws:iam::1:role/A',
+          AWS_WEB_IDENTITY_TOKEN_FILE: '/nonexistent/token',
+        },
+      },
+      'setting',
+      /^AWS_WEB_IDENTITY_TOKEN_FILE: \/nonexistent\/token is not there \(ENOENT\)$/,
     ],
     [
       'a container’s endpoint that refuses',

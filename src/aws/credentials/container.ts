@@ -63,11 +63,11 @@ async function authorization(
 
 /** The role of an ECS task or an EKS pod; nothing outside of one. */
 export async function fromContainer(context: ProviderContext): Promise<Identity | undefined> {
-  const { environment, http, clock, signal } = context;
+  const { environment, http, signal } = context;
   const url = containerUrl(environment);
   if (url === undefined) return undefined;
   const provider = url.hostname === ECS_HOST ? 'the ECS task role' : 'the container’s role';
-  return retry(clock, signal, TRIES, PAUSE_MS, async () => {
+  return retry(context, TRIES, PAUSE_MS, async () => {
     const headers = { accept: 'application/json', ...(await authorization(environment)) };
     const request = { method: 'GET', url, headers, direct: true, ...TIMEOUTS } as const;
     const answer = await http.send({ ...request, signal }).catch(namingPeer('container', ENDPOINT));

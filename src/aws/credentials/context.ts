@@ -1,12 +1,12 @@
 import type { Environment } from '../../environment.ts';
 import type { Imds } from '../../metadata/imds.ts';
-import type { Transport } from '../call.ts';
+import type { Transport, Trying } from '../call.ts';
 import type { EndpointSettings } from '../endpoint.ts';
 import type { Home, Profiles } from '../profiles.ts';
 import type { Region } from '../region.ts';
 
 /** What one search along the providers works with. */
-export interface ProviderContext extends Transport {
+export interface ProviderContext extends Transport, Trying {
   readonly environment: Environment;
   readonly home: Home;
   readonly profiles: Profiles;

@@ -20,10 +20,10 @@ const [TRIES, PAUSE_MS] = [3, 100];
  * @throws AwsError where EC2 could not assume the role, which it says with HTTP 200
  */
 export async function fromInstance(context: ProviderContext): Promise<Identity | undefined> {
-  const { environment, imds, profiles, clock, signal } = context;
+  const { environment, imds, profiles, signal } = context;
   if (environment[PROFILE]?.trim() === '') throw new ConfigError(PROFILE, 'is set but blank');
   const given = profiles.setting(PROFILE, 'ec2_instance_profile_name');
-  return retry(clock, signal, TRIES, PAUSE_MS, async () => {
+  return retry(context, TRIES, PAUSE_MS, async () => {
     const role = given ?? (await firstRole(imds, signal));
     if (!role) return undefined;
     const body = await imds.get(PATH + role, signal);

@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import process from 'node:process';
 import type { Readable } from 'node:stream';
-import { AwsError, codeOf } from '../../errors.ts';
+import { AwsError, codeOf, reasonOf } from '../../errors.ts';
 import { parseFields, textOf } from '../../metadata/json.ts';
 import { keepSecret, redactText } from '../redact.ts';
 import type { ProviderContext } from './context.ts';
@@ -63,6 +63,11 @@ export async function fromProcess(
       if (code === 0) resolve(output.stdout);
       else fail(`ended with ${code ?? signal}`);
     });
+  }).catch((cause: unknown) => {
+    if (cause instanceof AwsError || codeOf(cause) === undefined) throw cause;
+    // Node's permission model, which says what allows it.
+    const problem = `credential_process cannot be started: ${reasonOf(cause)}`;
+    throw new AwsError('CredentialProcess', problem, { peer: 'process', cause });
   });
   const fields = parseFields(text);
   const names = ['AccessKeyId', 'SecretAccessKey', 'SessionToken?', 'Expiration'] as const;

@@ -35,10 +35,18 @@ async function fromBase(base: Base, context: ProviderContext): Promise<Identity>
       return fromNamed(base.source, context);
     case 'web': {
       const { assumeByToken } = await import('./sts.ts');
-      return as(await assumeByToken(context, base.role, base.tokenFile), {
-        provider: `${provider}, web identity for ${base.role.roleArn}`,
-        isManaged: true,
-      });
+      return as(
+        await assumeByToken(
+          context,
+          base.role,
+          base.tokenFile,
+          `web_identity_token_file of ${provider}`,
+        ),
+        {
+          provider: `${provider}, web identity for ${base.role.roleArn}`,
+          isManaged: true,
+        },
+      );
     }
     case 'sso': {
       const { fromSso } = await import('./sso.ts');

@@ -23,7 +23,7 @@ export async function fromSso(
   context: ProviderContext,
   sso: Extract<Base, { kind: 'sso' }>,
 ): Promise<Provided> {
-  const { profiles, clock, signal, http, skew, endpoints, tries } = context;
+  const { profiles, signal, http, skew, endpoints, tries } = context;
   const login = `run: aws sso login --profile ${profiles.name}`;
   if (!isRegion(sso.region)) throw new ConfigError('sso_region', 'expected a region');
   const file = profiles.path('sso', 'cache', `${digest('sha1', sso.tokenOf)}.json`);
@@ -45,7 +45,7 @@ export async function fromSso(
   url.pathname += 'federation/credentials';
   url.search = new URLSearchParams({ role_name: sso.role, account_id: sso.account }).toString();
   const headers = { 'x-amz-sso_bearer_token': accessToken };
-  return retry(clock, signal, tries, PAUSE_MS, async () => {
+  return retry(context, tries, PAUSE_MS, async () => {
     const request = { method: 'GET', url, headers, timeoutMs: TIMEOUT_MS, signal } as const;
     const answer = await http.send(request).catch(namingPeer('sso', `SSO at ${url.origin}`));
     const { status } = answer;

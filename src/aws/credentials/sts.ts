@@ -41,16 +41,21 @@ export async function assumeRole(
   return ask(context, form, role.roleArn, by, credentialsOf);
 }
 
-/** The credentials of a role, asked for with a token from a file that is read each time. */
+/**
+ * The credentials of a role, asked for with a token from a file that is read each time.
+ *
+ * @param setting what names the file
+ */
 export async function assumeByToken(
   context: ProviderContext,
   role: Role,
   tokenFile: string,
+  setting: string,
 ): Promise<Provided> {
   const once = async (): Promise<Provided> => {
-    const token = (await readToken(tokenFile, tokenFile)).trim();
+    const token = (await readToken(tokenFile, setting)).trim();
     keepSecret(token);
-    if (token === '') throw new AwsError('TokenFile', `${tokenFile}: is empty`);
+    if (token === '') throw new AwsError('TokenFile', `${setting}: ${tokenFile} is empty`);
     const form = {
       ...roleForm('AssumeRoleWithWebIdentity', role, context),
       WebIdentityToken: token,
@@ -117,9 +122,9 @@ async function ask<T>(
     value === undefined ? '' : `&${key}=${escaped(value)}`,
   );
   const body = (): Buffer => Buffer.from(pairs.join('').slice(1));
-  const { signal, tries, clock } = context;
+  const { signal, tries } = context;
   const rest = { headers: HEADERS, timeoutMs: TIMEOUT_MS, credentials, signal };
-  return retry(clock, signal, tries, PAUSE_MS, async () => {
+  return retry(context, tries, PAUSE_MS, async () => {
     const one = { service: 'sts', region, url, body, ...rest };
     const answer = await call(context, one).catch(namingPeer('sts', `STS at ${url.origin}`));
     const found = answer.status === 200 ? read(answer.body) : undefined;

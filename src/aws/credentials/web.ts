@@ -14,6 +14,11 @@ export async function fromWebIdentity(context: ProviderContext): Promise<Identit
   if (tokenFile === undefined) return undefined;
   if (roleArn === undefined)
     throw new ConfigError('AWS_WEB_IDENTITY_TOKEN_FILE', 'needs AWS_ROLE_ARN');
-  const provided = await assumeByToken(context, { roleArn, sessionName }, tokenFile);
+  const provided = await assumeByToken(
+    context,
+    { roleArn, sessionName },
+    tokenFile,
+    'AWS_WEB_IDENTITY_TOKEN_FILE',
+  );
   return { ...provided, provider: `web identity for ${roleArn}`, isManaged: true };
 }

@@ -4,18 +4,22 @@ import { codeOf } from '../errors.ts';
 /** libuv's pool, which comes to life all at once with its first use, and aborts in C where it cannot. */
 const POOL = 4;
 
+/** Whoever asked had enough, and has brought the pool to life. */
+let isAlive = false;
+
 /**
- * Whether the threads that a disk needs can still be had here.
+ * Whether the threads that a disk or getaddrinfo needs can still be had here. To be asked right before
+ * their first use.
  *
  * @param poolSize UV_THREADPOOL_SIZE
  * @returns what leaves too few; nothing where there are enough
  */
 export function lackOfThreads(poolSize: string | undefined): string | undefined {
+  if (isAlive) return undefined;
   const needed = Number(poolSize) || POOL;
   const [left, limit] = leftOfPids();
-  return left < needed
-    ? `${limit} leaves ${left} threads, and the disk needs ${needed}`
-    : undefined;
+  isAlive = left >= needed;
+  return isAlive ? undefined : `${limit} leaves ${left} threads, and ${needed} are needed`;
 }
 
 /** The tightest level of the pids controller, version 1 or 2. */
