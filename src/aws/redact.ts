@@ -36,6 +36,8 @@ const FORMS: readonly RegExp[] = [
   // Behind the scheme of a header, and in the user of a URL.
   /\b((?:Bearer|Basic)\s+)[\w+/=.~-]+/gi,
   /([a-z][a-z\d+.-]*:\/\/)[^\s/@]+(?=@)/gi,
+  // All of a header that carries a signature: whose it is and what it covers are part of it.
+  /\b(AWS4-HMAC-SHA256\s+)Credential=[^\s"'<]+\s*(?:SignedHeaders=[^\s"'<]+\s*)?(?:Signature=[^\s"'<]+)?/gi,
   // Where its name says so: in a form, a header, a member of JSON.
   /((?:password|passwd|secret|signature|token|key)[\w-]*\s*=\s*["']?)[^\s"',;&<]+/gi,
   /\b((?:password|passwd|passphrase)\s*:\s*)[^\s"',;&<]+/gi,
