@@ -14,7 +14,7 @@ const SRC = fileURLToPath(new URL('../../src/', import.meta.url));
 const ARROWS: Readonly<Record<string, string>> = {
   main: 'agent clock compose config/config config/flags config/table delivery/outcome errors log node:os node:tty run sinks/lines spool/serve version',
   compose:
-    'agent aws/aws aws/files clock cloudwatch config/config delivery diagnostics environment errors kernel/bytes log metadata metrics net/http node:os sinks sources spool version',
+    'agent aws/aws aws/files clock cloudwatch config/config delivery diagnostics environment errors kernel/bytes log metadata metrics net/http net/threads node:os sinks sources spool version',
 
   'diagnostics/start': 'config/config environment errors log',
   'diagnostics/explain': 'clock metrics sources/detect sources/rootfs sources/select sources/watch',
@@ -66,7 +66,7 @@ const ARROWS: Readonly<Record<string, string>> = {
 
   // Knows nothing of metrics.
   'aws/sign': 'aws/credentials/identity aws4 net/route',
-  aws: 'aws/credentials clock environment errors log metadata net node:child_process node:crypto node:fs node:path node:process',
+  aws: 'aws/credentials clock environment errors log metadata net node:child_process node:crypto node:fs node:path node:process node:stream',
   'aws/credentials':
     'aws clock environment errors metadata net/http node:child_process node:crypto node:process node:stream',
   // A leaf, for sources, config and aws alike.
