@@ -35,6 +35,10 @@ export async function readText(path: string, setting: string = path): Promise<st
   const { readElsewhere } = await import('./remote.ts');
   const bytes = await readElsewhere(path, MAX_BYTES);
   if (bytes === 'unable') return readHere(path, setting);
+  if (bytes === 'barred') {
+    const problem = `is on ${type}, which another process has to read: start node with --allow-child-process`;
+    throw new FileError(setting, path, problem);
+  }
   if (bytes === 'silent') {
     throw new FileError(setting, path, `cannot be read: its file system (${type}) does not answer`);
   }

@@ -18,11 +18,11 @@ fs.writeFileSync(1,fs.readFileSync(fd))}catch(e){say(e.code||'EIO')}`;
  * The bytes of a file, read by a process that is killed when that takes too long.
  *
  * @returns a system's code where it cannot be read; `silent` where nothing answered; `unable` where no
- *   such process can be had
+ *   such process can be had, `barred` where Node's permission model forbids it
  */
 export function readElsewhere(path: string, maxBytes: number): Promise<Buffer | string> {
   const child = begun(path, maxBytes);
-  if (child === undefined) return Promise.resolve('unable');
+  if (child === undefined) return Promise.resolve('barred');
   // Without a file descriptor left Node makes none, whatever the types say.
   const stdout: Readable | undefined = child.stdout;
   return new Promise((resolve) => {

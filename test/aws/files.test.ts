@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { ConfigError, ParseError } from '../../src/errors.ts';
 import { LATER, profileKeys, type Rig, rigs, roleJson } from '../support/aws/aws.ts';
@@ -111,6 +111,7 @@ describe('a file system that does not answer', {
     t: { after: (clean: () => void) => void },
     environment: (dead: string) => Record<string, string>,
     flags: readonly string[] = [],
+    ofNode: readonly string[] = [],
   ): Promise<{ exit: number | string; stderr: string; accepted: number; tookMs: number }> {
     const cloudwatch = await startCloudwatch();
     const folder = mkdtempSync(join(tmpdir(), 'dead '));
@@ -122,7 +123,7 @@ describe('a file system that does not answer', {
       rmSync(folder, { recursive: true });
     });
     const names = ['--namespace', 'N', '--service', 's', '--jitter', '0', '--period', '1'];
-    const agent = [process.execPath, AGENT, ...names, ...flags];
+    const agent = [process.execPath, ...ofNode, AGENT, ...names, ...flags];
     const inside = ['--mount', '--propagation', 'private', 'sh', '-c', DEAD, 'sh', dead];
     const begunMs = performance.now();
     const program = start('unshare', [...inside, ...agent], {
@@ -147,6 +148,21 @@ describe('a file system that does not answer', {
     assert.match(result.stderr, /\(fuse\) does not answer/);
   });
 
+  test('where Node allows no other process, nothing waits for it, and that is said', async (t) => {
+    const result = await run(
+      t,
+      (dead) => ({
+        AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
+        AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
+        AWS_CONFIG_FILE: `${dead}/config`,
+      }),
+      ['--once', '--flush-timeout', '5'],
+      ['--experimental-permission', '--allow-fs-read=*'],
+    );
+    assert.deepEqual([result.exit, result.accepted], [0, 1], result.stderr);
+    assert.match(result.stderr, /AWS_CONFIG_FILE: .* is on fuse, .* --allow-child-process/);
+  });
+
   test('with the token on it, the end comes in time', async (t) => {
     const result = await run(
       t,
@@ -159,4 +175,16 @@ describe('a file system that does not answer', {
     assert.equal(result.exit, 1, result.stderr);
     assert.ok(result.tookMs < 4000, `${result.tookMs} ms`);
   });
+});
+
+test('Node’s permission model is named where it keeps the agent from reading', async () => {
+  const argv = [
+    '--experimental-permission',
+    `--allow-fs-read=${dirname(AGENT)}`,
+    AGENT,
+    '--dry-run',
+  ];
+  const program = start(process.execPath, argv);
+  assert.equal(await program.ended, 2);
+  assert.match(program.stderr(), /node --permission: does not allow \/ .* --allow-fs-read=\*/);
 });
