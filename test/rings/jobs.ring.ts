@@ -195,7 +195,8 @@ describe('signals', { concurrency: AT_ONCE }, () => {
     // one: a shell with job control makes a group of its own and watches it.
     const watched = ['bash', '-mc', '"$@" & echo "pid $!"; wait -f %1', 'bash', ...AROUND];
     const program = run(watched, ['sh', '-c', 'echo ready; sleep 1; exit 6']);
-    await program.until('the job', ({ stdout }) => stdout().includes('ready'));
+    const hasBegun = /^pid \d+$[^]*^ready$|^ready$[^]*^pid \d+$/m;
+    await program.until('the job', ({ stdout }) => hasBegun.test(stdout()));
     const [, pid = ''] = /^pid (\d+)$/m.exec(program.stdout()) ?? [];
     process.kill(Number(pid), 'SIGTSTP');
     await until(() => stateOf(pid) === 'T');
