@@ -3,6 +3,7 @@ import type { Clock } from './clock.ts';
 import type { Fields, Log } from './log.ts';
 import { type AggregateOptions, aggregate } from './metrics/aggregate.ts';
 import { createFigures, type Figures, figureOf, type Series } from './metrics/figures.ts';
+import { gridBefore, type Labels, SECOND_MS, SLEW, STEP_MS } from './metrics/labels.ts';
 import type { Window } from './metrics/window.ts';
 import type { Outcome, Sink } from './sinks/sink.ts';
 import type { Source } from './sources/source.ts';
@@ -29,27 +30,19 @@ export interface AgentOptions {
   readonly aggregate: AggregateOptions;
   /** Collects what is published; its other inlets are delivery's own health, and custom metrics. */
   readonly window: Window;
-  /** Milliseconds since the boot, time of suspension included; NaN where that is not known. */
-  readonly uptimeMs: () => number;
+  /** What windows are called. */
+  readonly labels: Labels;
   /** Sees each sample as it is taken; the figures are the next sample's after that. */
   readonly onSample?: (figures: Figures, wallMs: number) => void;
 }
 
 /** What everybody wants to be measured, by the names that sources give it. */
 const ESSENTIAL = new Set(['CPU and memory', 'cpu', 'memory', 'task statistics']);
-/** A wall clock that differs from the monotonic one by more than this since a window began was set. */
-const STEP_MS = 1000;
-/** Or by this share of the time since: ntpd corrects a clock by 0.5 ms in a second, and no faster. */
-const SLEW = 0.001;
-const SECOND_MS = 1000;
-const HOUR_MS = 3_600_000;
-
 /** The loop: measures at each tick, closes a window at each boundary, flushes at the stop. */
 export class Agent {
   readonly #options: AgentOptions;
   readonly #figures: Figures = createFigures();
   readonly #leastSpanMs: number;
-  readonly #starts: WindowStarts;
   readonly #missing = new Map<string, string>();
   /** Of these the ones that are no surprise. */
   readonly #unsurprising = new Set<string>();
@@ -67,7 +60,6 @@ export class Agent {
   constructor(options: AgentOptions) {
     this.#options = options;
     this.#leastSpanMs = Math.min(LEAST_SPAN_MS, options.intervalMs * TIMER_LATENESS);
-    this.#starts = new WindowStarts(options.periodMs);
   }
 
   /** Takes the baseline at once, then a sample every interval. */
@@ -188,16 +180,17 @@ export class Agent {
    * @param isRest the beginning of its period has gone already
    */
   #openWindow(earlyMs: number, isRest = false): void {
-    const { aligned, clock, periodMs, uptimeMs } = this.#options;
+    const { aligned, clock, periodMs, labels } = this.#options;
+    const setMs = labels.setMs();
     const [monoMs, wallMs] = [clock.monoMs(), clock.wallMs()];
     const leftMs = gridBefore(wallMs + earlyMs, periodMs) + periodMs - wallMs;
     const endMonoMs = aligned ? monoMs + leftMs : Number.POSITIVE_INFINITY;
-    this.#open = { monoMs, wallMs, uptimeMs: uptimeMs(), earlyMs, endMonoMs, isRest };
+    this.#open = { monoMs, wallMs, setMs, earlyMs, endMonoMs, isRest };
   }
 
   /** @param isOver whether the period is */
   #closeWindow(isOver: boolean): void {
-    const { aligned, sink, log, aggregate: how, window, clock, periodMs } = this.#options;
+    const { aligned, sink, log, aggregate: how, window, clock, periodMs, labels } = this.#options;
     const data = aggregate(window, how);
     const { samples } = window;
     window.clear();
@@ -206,11 +199,10 @@ export class Agent {
       return;
     }
     const wallMs = this.#startWallMs();
-    const gridMs = gridBefore(
-      wallMs + this.#open.earlyMs,
+    const startMs = labels.take(
+      wallMs + (aligned ? this.#open.earlyMs : 0),
       this.#open.isRest ? SECOND_MS : periodMs,
     );
-    const startMs = this.#starts.take(aligned ? gridMs : wallMs);
     const nowMs = clock.wallMs();
     const lastMs = this.#open.isRest ? nowMs : startMs + periodMs;
     const endMs = isOver || (aligned && nowMs > lastMs) ? lastMs : nowMs;
@@ -218,19 +210,12 @@ export class Agent {
     sink.accept({ startMs, endMs: Math.max(endMs, startMs), samples, data });
   }
 
-  /**
-   * When the open window began, by the wall clock as it is now: one that was set was wrong before. A
-   * jump that the time since the boot shares was a suspension, and the clock was right before.
-   */
+  /** When the open window began, by the wall clock as it is now: one that was set was wrong before. */
   #startWallMs(): number {
-    const { clock, uptimeMs, log } = this.#options;
-    const { monoMs, wallMs, uptimeMs: uptimeBefore } = this.#open;
-    const lengthMs = clock.monoMs() - monoMs;
-    const stepMs = clock.wallMs() - wallMs - lengthMs;
-    const leastMs = STEP_MS + lengthMs * SLEW;
-    if (Math.abs(stepMs) < leastMs) return wallMs;
-    const suspendedMs = uptimeMs() - uptimeBefore - lengthMs;
-    if (Math.abs(stepMs - suspendedMs) < leastMs) return wallMs;
+    const { labels, log } = this.#options;
+    const { wallMs, setMs } = this.#open;
+    const stepMs = labels.setMs() - setMs;
+    if (stepMs === 0) return wallMs;
     log.warn('the wall clock was set; windows follow it', { bySeconds: Math.round(stepMs / 1000) });
     return wallMs + stepMs;
   }
@@ -275,7 +260,8 @@ export class Agent {
 interface OpenWindow {
   readonly monoMs: number;
   readonly wallMs: number;
-  readonly uptimeMs: number;
+  /** By how much the clock had been set until then. */
+  readonly setMs: number;
   /** So much later than the start lies the point of the grid that it may belong to. */
   readonly earlyMs: number;
   readonly endMonoMs: number;
@@ -283,50 +269,9 @@ interface OpenWindow {
   readonly isRest: boolean;
 }
 
-/** Starts that were given: each point of a grid from one to another. */
-interface Span {
-  readonly fromMs: number;
-  toMs: number;
-}
-
 const NOTHING_OPEN: OpenWindow = {
-  ...{ monoMs: 0, wallMs: 0, uptimeMs: 0, earlyMs: 0, endMonoMs: 0, isRest: false },
+  ...{ monoMs: 0, wallMs: 0, setMs: 0, earlyMs: 0, endMonoMs: 0, isRest: false },
 };
-
-/** When windows are said to begin: on the grid of the period where that is free, and never twice. */
-class WindowStarts {
-  /** The newest last: one, but for a clock that was set. */
-  readonly #taken: Span[] = [];
-  readonly #gridMs: number;
-
-  constructor(gridMs: number) {
-    this.#gridMs = gridMs;
-  }
-
-  /** @returns the first free second from `startMs` on */
-  take(startMs: number): number {
-    let freeMs = startMs;
-    while (this.#isTaken(freeMs)) freeMs += SECOND_MS;
-    const newest = this.#taken.at(-1);
-    const gapMs = newest === undefined ? 0 : freeMs - newest.toMs;
-    const isNext = gapMs > 0 && gapMs <= HOUR_MS && gapMs % this.#gridMs === 0;
-    if (newest !== undefined && isNext) newest.toMs = freeMs;
-    else this.#taken.push({ fromMs: freeMs, toMs: freeMs });
-    return freeMs;
-  }
-
-  #isTaken(startMs: number): boolean {
-    return this.#taken.some(
-      ({ fromMs, toMs }) =>
-        startMs >= fromMs && startMs <= toMs && (startMs - fromMs) % this.#gridMs === 0,
-    );
-  }
-}
-
-/** The last point of the grid that is not after a time. */
-function gridBefore(timeMs: number, gridMs: number): number {
-  return Math.floor(timeMs / gridMs) * gridMs;
-}
 
 function rounded(percent: number | undefined): number | undefined {
   return percent === undefined ? undefined : Math.round(percent * 100) / 100;

@@ -19,6 +19,7 @@ import { checkTokens, type Facts, isToken, resolveDimensions } from './metadata/
 import type { TaskMetadata } from './metadata/ecs.ts';
 import type { Imds } from './metadata/imds.ts';
 import type { Figures, Series } from './metrics/figures.ts';
+import { Labels } from './metrics/labels.ts';
 import type { Publication } from './metrics/publication.ts';
 import { Window } from './metrics/window.ts';
 import { ConsoleSink } from './sinks/console.ts';
@@ -87,6 +88,12 @@ export async function compose(config: Config, world: World, by?: Watching): Prom
     dimensions: config.dimensions,
     highResolution: config.periodMs < 60_000,
   };
+  const labels = new Labels({
+    clock,
+    uptimeMs: () => uptime() * 1000,
+    periodMs: config.periodMs,
+    isAligned: !config.once,
+  });
   const common = {
     source,
     clock,
@@ -96,7 +103,7 @@ export async function compose(config: Config, world: World, by?: Watching): Prom
     aligned: !config.once,
     wantsAll: config.wantsAll,
     window,
-    uptimeMs: () => uptime() * 1000,
+    labels,
     aggregate: {
       metrics: config.metrics,
       statistics: config.statistics,
@@ -107,7 +114,7 @@ export async function compose(config: Config, world: World, by?: Watching): Prom
   if (!config.dryRun) {
     const health: Health = (series, value) => window.add(series, value);
     const sink = lazySink(clock);
-    sink.load(() => openCloudwatch(config, publication, world, health));
+    sink.load(() => openCloudwatch(config, publication, world, health, labels));
     return new Agent({ ...common, sink, ...(by && { onSample: by.onSample }) });
   }
   const percentScale = config.compatFraction ? 100 : 1;
@@ -241,6 +248,7 @@ async function openCloudwatch(
   publication: Publication,
   world: World,
   health: Health,
+  labels: Labels,
 ): Promise<Sink> {
   const { cloudwatchSink } = await import('./sinks/cloudwatch.ts');
   const { remedyOf } = await import('./diagnostics/diagnosis.ts');
@@ -255,6 +263,7 @@ async function openCloudwatch(
     openStore: await spoolOpener('cloudwatch', config, world),
     remedyFor: (verdict) => remedyOf(verdict, world.environment),
     health,
+    labels,
   });
 }
 

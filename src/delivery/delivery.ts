@@ -5,7 +5,7 @@ import { Pace, type PaceOptions } from './pace.ts';
 import type { WaitingWindow } from './packing.ts';
 import type { Limits } from './service.ts';
 import type { PendingWindow, Removed } from './store.ts';
-import type { Verdict } from './verdict.ts';
+import { mayHaveArrived, type Verdict } from './verdict.ts';
 
 /** Why a window left without having been delivered. */
 export type Loss = 'refused' | 'too old' | 'no room';
@@ -49,6 +49,8 @@ export class Delivery {
   readonly #bookkeeper: Bookkeeper;
   readonly #pace: Pace;
   #flight: readonly PendingWindow[] | undefined;
+  /** Of these the ones that nobody has seen before. */
+  #fresh: readonly PendingWindow[] = [];
   /** Dropped for want of room while on their way: the answer decides whether they are lost. */
   #limbo: Removed[] = [];
   readonly #limits: Limits;
@@ -97,6 +99,7 @@ export class Delivery {
     if (isFlush && atMs > nowMs + leftMs - LEAST_ATTEMPT_MS) return { kind: 'over' };
     if (nowMs < atMs) return { kind: 'wait', untilMs: atMs };
     this.#flight = this.#outbox.batch(this.#mostDatums);
+    this.#fresh = this.#outbox.markSeen(this.#flight);
     // An attempt that hangs leaves time for another one.
     const timeoutMs = Math.min(ATTEMPT_MS, Math.max(LEAST_ATTEMPT_MS, leftMs / 2));
     return { kind: 'send', batch: this.#flight, timeoutMs };
@@ -126,6 +129,10 @@ export class Delivery {
   answered(verdict: Verdict, nowMs: number): void {
     const flight = this.#flight ?? [];
     this.#flight = undefined;
+    // Those that did not fit into the request have not been seen, either.
+    const isUnderWay = ({ id }: PendingWindow): boolean => flight.some((one) => one.id === id);
+    const isGone = mayHaveArrived(verdict);
+    this.#outbox.markUnseen(this.#fresh.filter((window) => !(isGone && isUnderWay(window))));
     const rejected = verdict.rejected ?? 0;
     // One that takes none of it has refused it.
     const isTaken = verdict.kind === 'accepted' && (rejected === 0 || rejected < datumsOf(flight));

@@ -13,6 +13,18 @@ import {
 } from './packing.ts';
 import type { Adopted, PendingWindow, PendingWindows, Removed } from './store.ts';
 
+/** In the place of a record's number, where there is no segment. */
+const SEEN = 1;
+
+function recordOf(entry: Entry): number {
+  return slotOf(entry, 'segment') === 0 ? 0 : slotOf(entry, 'record');
+}
+
+/** Neither the disk nor the service can have the window: its label may change. */
+function isUnseen(entry: Entry): boolean {
+  return slotOf(entry, 'segment') === 0 && slotOf(entry, 'record') === 0;
+}
+
 /**
  * Closed windows that wait, packed: a default minute takes 128 bytes. They leave at either end or from
  * the middle. Where there is no more room the oldest chunk of them is dropped.
@@ -119,6 +131,36 @@ export class Outbox implements PendingWindows {
     return windows;
   }
 
+  /**
+   * Notes that windows are on their way, so that their labels stay.
+   *
+   * @returns those of them that nobody had seen before
+   */
+  markSeen(windows: readonly PendingWindow[]): readonly PendingWindow[] {
+    const fresh = windows.filter(({ entry }) => isWaiting(entry) && isUnseen(entry));
+    for (const { entry } of fresh) setSlot(entry, 'record', SEEN);
+    return fresh;
+  }
+
+  /** Takes that back: nobody has seen them after all. */
+  markUnseen(windows: readonly PendingWindow[]): void {
+    for (const { entry } of windows) {
+      if (isWaiting(entry) && slotOf(entry, 'segment') === 0) setSlot(entry, 'record', 0);
+    }
+  }
+
+  /** Gives other labels to the windows that nobody has seen. @param move the new ones of the old ones */
+  relabel(move: (labels: readonly number[]) => readonly number[]): void {
+    const entries = [...this.#chunks.waiting()].filter(isUnseen);
+    const labels = move(entries.map((entry) => slotOf(entry, 'start')));
+    for (const [index, entry] of entries.entries()) {
+      const start = slotOf(entry, 'start');
+      const label = labels[index] ?? start;
+      setSlot(entry, 'end', slotOf(entry, 'end') + label - start);
+      setSlot(entry, 'start', label);
+    }
+  }
+
   /** How many windows are not on disk. */
   get unspooledWindows(): number {
     return this.#chunks.unspooled;
@@ -132,6 +174,8 @@ export class Outbox implements PendingWindows {
       if (slotOf(entry, 'segment') === 0)
         windows.push(this.#takeOut(entry, Number.POSITIVE_INFINITY));
     }
+    // What goes to the disk is called so from now on.
+    this.markSeen(windows);
     return windows;
   }
 
@@ -228,7 +272,7 @@ export class Outbox implements PendingWindows {
       endMs: slotOf(entry, 'end'),
       publicationId: slotOf(entry, 'publicationId'),
       segment: slotOf(entry, 'segment'),
-      record: slotOf(entry, 'record'),
+      record: recordOf(entry),
       data: open.map(({ datum }) => unpack(slots, datum, this.#metrics)),
       indexes: open.map(({ index }) => index),
     };
@@ -244,7 +288,7 @@ export class Outbox implements PendingWindows {
     const removed = {
       id: slotOf(entry, 'id'),
       segment: slotOf(entry, 'segment'),
-      record: slotOf(entry, 'record'),
+      record: recordOf(entry),
       isDelivered,
     };
     if (chunk.live === 0) this.#chunks.tidy(chunk);

@@ -2,6 +2,7 @@
 import { type Clock, within } from '../clock.ts';
 import type { Fields, Log } from '../log.ts';
 import type { ClosedWindow } from '../metrics/aggregate.ts';
+import type { Labels } from '../metrics/labels.ts';
 import type { Publication } from '../metrics/publication.ts';
 import { Delivery, type Step } from './delivery.ts';
 import { Outbox } from './outbox.ts';
@@ -25,6 +26,8 @@ export interface SenderOptions<Body> extends PaceOptions {
   /** Opens the copy on disk, where there is to be one. */
   readonly openStore?: ((pending: PendingWindows, adopt: Adopt) => Store) | undefined;
   readonly health: Health;
+  /** What windows are called, which may change while nobody has seen them. */
+  readonly labels?: Labels;
   /** What to do about a code, where that is known. */
   readonly remedyFor: (verdict: Verdict) => string | undefined;
   readonly clock: Clock;
@@ -78,6 +81,9 @@ export class Sender<Body> {
     });
     this.#store = openStore?.(this.#outbox, (windows, publication) =>
       this.#adopt(windows, publication),
+    );
+    options.labels?.follow((byMs) =>
+      this.#outbox.relabel((labels) => options.labels?.move(labels, byMs) ?? labels),
     );
     this.#store?.adopt();
     this.#prepare();
@@ -172,6 +178,8 @@ export class Sender<Body> {
   async #run(): Promise<void> {
     for (;;) {
       await this.#store?.verifyOwnership();
+      // Before anything is sent, what waits is called by the clock as it is now.
+      this.#options.labels?.setMs();
       const nowMs = this.#options.clock.monoMs();
       const step = this.#delivery.next(nowMs);
       this.#reporter.reportLosses();

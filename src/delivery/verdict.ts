@@ -32,6 +32,24 @@ export interface Verdict {
 /** Said when nothing else is: no members, no wish. */
 export const NOTHING: Pick<Verdict, 'members' | 'waitMs'> = { members: [], waitMs: 0 };
 
+/** No connection came about. */
+const UNSENT = new Set([
+  'CONNECT_TIMEOUT',
+  'EADDRNOTAVAIL',
+  'EAI_AGAIN',
+  'ECONNREFUSED',
+  'EHOSTDOWN',
+  'EHOSTUNREACH',
+  'ENETDOWN',
+  'ENETUNREACH',
+  'ENOTFOUND',
+]);
+
+/** Whether the service may have taken the request after all: nobody knows where no answer came. */
+export function mayHaveArrived({ kind, code }: Verdict): boolean {
+  return kind === 'accepted' || (kind === 'retry' && !UNSENT.has(code));
+}
+
 /** Nothing to send with yet. */
 export function unready(cause: unknown): Verdict {
   return failed('unready', cause, cause instanceof ConfigError ? cause.setting : 'NotReady');

@@ -50,7 +50,7 @@ const ARROWS: Readonly<Record<string, string>> = {
   'sinks/sink': 'delivery/outcome log metrics/aggregate',
 
   // Windows that wait, and when they go. Knows no service, no disk and no output.
-  delivery: 'clock errors log metrics/aggregate metrics/figures metrics/publication',
+  delivery: 'clock errors log metrics/aggregate metrics/figures metrics/labels metrics/publication',
 
   // Encoding is values and arithmetic; the post does things.
   cloudwatch: 'aws/escape delivery/packing delivery/service metrics/publication',

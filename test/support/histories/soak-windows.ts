@@ -15,6 +15,7 @@ import { Sender } from '../../../src/delivery/sender.ts';
 import type { Adopt, PendingWindows } from '../../../src/delivery/store.ts';
 import { createLog } from '../../../src/log.ts';
 import { defaultMetrics } from '../../../src/metrics/catalog.ts';
+import { Labels } from '../../../src/metrics/labels.ts';
 import { Window } from '../../../src/metrics/window.ts';
 import { createHttpClient, type HttpAnswer } from '../../../src/net/http.ts';
 import { cloudwatchService } from '../../../src/sinks/cloudwatch.ts';
@@ -143,7 +144,7 @@ const agent = new Agent({
   periodMs: SECOND,
   aligned: true,
   window,
-  uptimeMs: clock.monoMs,
+  labels: new Labels({ clock, uptimeMs: clock.monoMs, periodMs: SECOND, isAligned: true }),
   aggregate: {
     metrics,
     statistics: 'median',

@@ -5,6 +5,7 @@
 import { Agent } from '../../../src/agent.ts';
 import { createLog } from '../../../src/log.ts';
 import { CATALOG } from '../../../src/metrics/catalog.ts';
+import { Labels } from '../../../src/metrics/labels.ts';
 import { Window } from '../../../src/metrics/window.ts';
 import { drivenClock } from '../clock.ts';
 import { sourceOn } from './source.ts';
@@ -28,7 +29,7 @@ const agent = new Agent({
   periodMs: 60_000,
   aligned: true,
   window: new Window(series),
-  uptimeMs: clock.monoMs,
+  labels: new Labels({ clock, uptimeMs: clock.monoMs, periodMs: 60_000, isAligned: true }),
   aggregate: {
     metrics: CATALOG,
     statistics: 'median',
