@@ -1,4 +1,4 @@
-import { adviseSize, type Size, type System, sizeText } from './advice.ts';
+import { adviseSize, milliOf, type Size, type System, sizeText } from './advice.ts';
 import { isOomKilled, type RunFacts } from './facts.ts';
 import { bytesText } from './sizes.ts';
 
@@ -15,7 +15,10 @@ export function sizeOf(facts: RunFacts): Size | string {
     durationMs: facts.durationMs,
     samples: tallied.samples,
     isContainer: facts.scope === 'container' || facts.scope === 'task',
-    cpuP95Cores: tallied.cpuP95Cores,
+    // A quota that ran out has held the figure down.
+    cpuCores: isThrottled(facts)
+      ? Math.max(tallied.cpuP95Cores, tallied.cpuLimitCores || 0)
+      : tallied.cpuP95Cores,
     heldPeakBytes: tallied.heldPeak.value,
     memoryLimitBytes: facts.oomLevel?.limitBytes ?? tallied.memoryLimitBytes,
     isOom: isOomKilled(facts),
@@ -47,11 +50,12 @@ function oomNote(facts: RunFacts, size: Size | string): string | undefined {
   const where = oomLevel === undefined ? '' : ` (${lastOf(oomLevel.folder)})`;
   const held = tallied?.heldPeak.value ?? Number.NaN;
   const heldText = held > 0 ? `; ${bytesText(held)} were held at most` : '';
-  const who = largest.map(({ name, bytes }) => `${name.slice(0, 15)} ${bytesText(bytes)}`);
-  const whoText = who.length === 0 ? '' : `, by ${who.join(', ')}`;
+  const names = largest.map(({ name, bytes }) => `${name.slice(0, 15)} ${bytesText(bytes)}`);
+  const whoText = names.length === 0 ? '' : `, by ${names.join(', ')}`;
   const remedy = typeof size === 'string' ? '' : `. Set ${memoryField(system, size)}`;
   if (!isOomKilled(facts)) {
-    return `${oomKills} processes were killed for want of memory${at}${where}, and the job went on${heldText}${whoText}`;
+    const who = oomKills === 1 ? 'a process was' : `${oomKills} processes were`;
+    return `${who} killed for want of memory${at}${where}, and the job went on${heldText}${whoText}`;
   }
   return `killed for want of memory${at}${where}${heldText}${whoText}${remedy}`;
 }
@@ -66,6 +70,8 @@ function memoryField(system: System, size: Size): string {
   switch (system) {
     case 'batch':
       return `resourceRequirements MEMORY=${batch.memoryMiB}`;
+    case 'batchOnFargate':
+      return sizeText(system, size);
     case 'fargate':
       return fargate === undefined
         ? 'more memory than Fargate has'
@@ -79,18 +85,40 @@ function memoryField(system: System, size: Size): string {
   }
 }
 
-function gpuNote({ tallied }: RunFacts): string | undefined {
+function cpuField(system: System, size: Size): string {
+  switch (system) {
+    case 'batch':
+      return `resourceRequirements VCPU=${size.batch.vcpus}`;
+    case 'ecs':
+      return `the container definition’s cpu ${Math.ceil(size.cores * 1024)}`;
+    case 'kubernetes':
+      return `resources.limits cpu: ${milliOf(size.cores)}m`;
+    case 'other':
+      return `a limit of ${rounded(size.cores)} cores`;
+    default:
+      return sizeText(system, size);
+  }
+}
+
+function isThrottled(facts: RunFacts): boolean {
+  return throttledPercent(facts) > MUCH_THROTTLED;
+}
+
+function gpuNote({ tallied, system }: RunFacts): string | undefined {
   const most = tallied?.gpuMostPercent ?? Number.NaN;
   if (!(most < NO_GPU)) return undefined;
-  return 'this job did not use its GPU: drop resourceRequirements GPU, or look why';
+  const field =
+    system === 'kubernetes' ? 'resources.limits nvidia.com/gpu' : 'resourceRequirements GPU';
+  return `this job did not use its GPU: drop ${field}, or look why`;
 }
 
 function throttleNote(facts: RunFacts, size: Size | string): string | undefined {
-  const percent = throttledPercent(facts);
-  if (!(percent > MUCH_THROTTLED)) return undefined;
-  const what = `the CPU quota ran out in ${Math.round(percent)} % of its periods`;
+  if (!isThrottled(facts)) return undefined;
+  const percent = Math.round(throttledPercent(facts));
+  const what = `the CPU quota ran out in ${percent} % of its periods`;
   if (typeof size === 'string') return what;
-  return `${what}, of ${rounded(facts.tallied?.cpuLimitCores ?? Number.NaN)} cores`;
+  const limit = rounded(facts.tallied?.cpuLimitCores ?? Number.NaN);
+  return `${what}, of ${limit} cores. Set ${cpuField(facts.system, size)}`;
 }
 
 function sizeNote(facts: RunFacts, size: Size | string): string | undefined {

@@ -8,7 +8,7 @@ import { reportJson, stretchesOf } from '../../src/report/course.ts';
 import { failuresOf, isOomKilled, outcomeOf, type RunFacts } from '../../src/report/facts.ts';
 import { Folds } from '../../src/report/folds.ts';
 import { Histogram } from '../../src/report/histogram.ts';
-import { notesOf } from '../../src/report/notes.ts';
+import { notesOf, sizeOf } from '../../src/report/notes.ts';
 import { durationText, reportPage } from '../../src/report/page.ts';
 import { MOST_LINE_BYTES, receiptLine, receiptOf } from '../../src/report/receipt.ts';
 import { batchFor, bytesText, FARGATE_PAIRS, fargateFor } from '../../src/report/sizes.ts';
@@ -187,7 +187,7 @@ describe('advice', () => {
     durationMs: 60_000,
     samples: 60,
     isContainer: true,
-    cpuP95Cores: 0.5,
+    cpuCores: 0.5,
     heldPeakBytes: GIB,
     memoryLimitBytes: 4 * GIB,
     isOom: false,
@@ -323,6 +323,34 @@ describe('notes', () => {
   test('an idle GPU', () => {
     const facts = { ...FACTS, tallied: { ...TALLIED, gpuMostPercent: 0 } };
     assert.match(notesOf(facts)[0] ?? '', /did not use its GPU/);
+  });
+
+  test('a quota that ran out: more than it, though the p95 is below it', () => {
+    const tallied = { ...TALLIED, cpuLimitCores: 1, cpuP95Cores: 0.7 };
+    const facts: RunFacts = { ...FACTS, tallied, throttled: 1800 };
+    assert.match(notesOf(facts)[0] ?? '', /of 1 cores\. Set resourceRequirements VCPU=2$/);
+    const size = sizeOf(facts);
+    assert.ok(typeof size !== 'string' && size.cores === 1.2);
+    const fargate = notesOf({ ...facts, system: 'batchOnFargate' })[0] ?? '';
+    assert.match(fargate, /Set resourceRequirements VCPU=2, MEMORY=4096$/);
+  });
+
+  test('an OOM kill on Batch with Fargate names a pair that Fargate has', () => {
+    const facts: RunFacts = { ...OOM, system: 'batchOnFargate' };
+    const tallied = facts.tallied && { ...facts.tallied, cpuP95Cores: 0.1 };
+    const [note = ''] = notesOf({ ...facts, tallied });
+    assert.match(note, /Set resourceRequirements VCPU=0.5, MEMORY=3072$/);
+  });
+
+  test('one process that was killed while the job went on is one', () => {
+    const facts: RunFacts = { ...OOM, exitCode: 0, signal: undefined, oomKills: 1 };
+    assert.match(notesOf(facts)[0] ?? '', /^a process was killed for want of memory/);
+  });
+
+  test('an idle GPU on Kubernetes', () => {
+    const tallied = { ...TALLIED, gpuMostPercent: 0 };
+    const [note = ''] = notesOf({ ...FACTS, tallied, system: 'kubernetes' });
+    assert.match(note, /drop resources\.limits nvidia\.com\/gpu/);
   });
 
   test('a quota that ran out', () => {
