@@ -83,12 +83,18 @@ export class Agent {
     return this.#stopped;
   }
 
-  /** What is measured so far goes at once; what comes after it has a label of its own. */
-  hurry(): void {
-    this.#sampleUnlessFresh();
-    this.#closeWindow(false);
-    this.#openWindow(0, true);
-    this.#options.sink.hurry?.();
+  /**
+   * What is measured so far goes at once; what comes after it has a label of its own.
+   *
+   * @param deadlineMs for a stop that is on its way already: it ends by then
+   */
+  hurry(deadlineMs: number): void {
+    if (this.#stopped === undefined) {
+      this.#sampleUnlessFresh();
+      this.#closeWindow(false);
+      this.#openWindow(0, true);
+    }
+    this.#options.sink.hurry?.(deadlineMs);
   }
 
   /** Takes a figure that no source reads, into the open window. */

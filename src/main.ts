@@ -284,7 +284,7 @@ async function runWithJob({ flags, command }: Split): Promise<void> {
       const watch = await openBeside(parsed, world, place);
       watch.start();
       return {
-        hurry: () => watch.hurry(),
+        hurry: (deadlineMs) => watch.hurry(deadlineMs),
         finish: async (end, deadlineMs) => {
           ending.abort();
           await watch.finish(end, deadlineMs);

@@ -50,6 +50,9 @@ export class Sender<Body> {
   readonly #stats: Stats;
   readonly #store: Store | undefined;
   #wake: () => void = () => undefined;
+  /** When the flush is to end; undefined before it. */
+  #endMs: number | undefined;
+  #renew: () => void = () => undefined;
   #attempt = new AbortController();
   readonly #preparing = new AbortController();
   readonly #running: Promise<void>;
@@ -102,28 +105,24 @@ export class Sender<Body> {
     this.#wake();
   }
 
-  hurry(): void {
-    this.#delivery.hurry(this.#options.clock.monoMs());
-    this.#wake();
+  hurry(deadlineMs: number): void {
+    if (this.#endMs === undefined) {
+      this.#delivery.hurry(this.#options.clock.monoMs());
+      this.#wake();
+    } else if (deadlineMs < this.#endMs) {
+      this.#endMs = deadlineMs;
+      this.#renew();
+    }
   }
 
   async flush(deadlineMs: number): Promise<Outcome> {
     const { clock } = this.#options;
     const lostBefore = this.#stats.total.lost;
-    const nowMs = clock.monoMs();
-    const leftMs = Math.max(0, deadlineMs - nowMs);
-    const forSpoolMs = this.#store === undefined ? 0 : Math.min(SPOOL_MS, leftMs * SPOOL_PART);
-    const forSendingMs = leftMs - forSpoolMs;
-    this.#delivery.flush(nowMs, nowMs + forSendingMs);
     // Published first: a disk that is stuck must not keep what can go.
     this.#store?.hold();
     this.#preparing.abort();
-    const underWay = this.#attempt;
-    const cancel = clock.after(forSendingMs / 2, () => underWay.abort());
-    this.#wake();
-    await within(clock, forSendingMs, this.#running);
-    cancel();
-    const isStuck = (await this.#store?.close(deadlineMs - clock.monoMs())) === false;
+    const endMs = await this.#sendUntil(deadlineMs);
+    const isStuck = (await this.#store?.close(endMs - clock.monoMs())) === false;
     this.#reporter.reportLosses(true);
     const unspooled = this.#outbox.unspooledWindows;
     const { sent, lost } = this.#stats.total;
@@ -141,6 +140,26 @@ export class Sender<Body> {
       lostAtEnd: lost - lostBefore + unspooled,
       isStuck,
     };
+  }
+
+  /** All that can go by then, but for the disk's part of the time. @returns the deadline that held at last */
+  async #sendUntil(deadlineMs: number): Promise<number> {
+    const { clock } = this.#options;
+    this.#endMs = deadlineMs;
+    const renewed = new Promise<void>((resolve) => {
+      this.#renew = resolve;
+    });
+    const nowMs = clock.monoMs();
+    const leftMs = Math.max(0, deadlineMs - nowMs);
+    const forSpoolMs = this.#store === undefined ? 0 : Math.min(SPOOL_MS, leftMs * SPOOL_PART);
+    const forSendingMs = leftMs - forSpoolMs;
+    this.#delivery.flush(nowMs, nowMs + forSendingMs);
+    const underWay = this.#attempt;
+    const cancel = clock.after(forSendingMs / 2, () => underWay.abort());
+    this.#wake();
+    await within(clock, forSendingMs, Promise.race([this.#running, renewed]));
+    cancel();
+    return this.#endMs < deadlineMs ? this.#sendUntil(this.#endMs) : deadlineMs;
   }
 
   status(): Fields {

@@ -152,6 +152,7 @@ export class Watch implements Beside {
   readonly #account: Account;
   readonly #isContained: boolean;
   readonly #ownUsec: number;
+  #deadlineMs = Number.POSITIVE_INFINITY;
 
   constructor(
     config: Config,
@@ -185,8 +186,9 @@ export class Watch implements Beside {
     return this.#agent.status();
   }
 
-  hurry(): void {
-    this.#agent.hurry();
+  hurry(deadlineMs: number): void {
+    this.#deadlineMs = Math.min(this.#deadlineMs, deadlineMs);
+    this.#agent.hurry(this.#sendingMs());
   }
 
   /** A run without a job. */
@@ -205,10 +207,9 @@ export class Watch implements Beside {
   async #conclude(end: RunEnd | undefined, deadlineMs: number): ReturnType<Agent['stop']> {
     const { clock } = this.#world;
     const { report, receipt } = this.#config;
-    const leftMs = Math.max(0, deadlineMs - RECEIPT_MS - clock.monoMs());
-    const forReportMs = report === undefined ? 0 : leftMs * REPORT_PART;
+    this.#deadlineMs = deadlineMs;
     // The last sample is taken at once; counters are read before anything waits.
-    const stopping = this.#agent.stop(deadlineMs - RECEIPT_MS - forReportMs);
+    const stopping = this.#agent.stop(this.#sendingMs());
     const facts = this.#facts(end);
     const outcome = await stopping;
     const whole = {
@@ -217,10 +218,18 @@ export class Watch implements Beside {
       windowsSpooled: outcome.spooled,
       windowsLost: outcome.lost,
     };
-    const restMs = (): number => Math.max(RECEIPT_MS, deadlineMs - RECEIPT_MS - clock.monoMs());
+    const restMs = (): number =>
+      Math.max(RECEIPT_MS, this.#deadlineMs - RECEIPT_MS - clock.monoMs());
     await giveReceipt(whole, receipt, this.#place, restMs());
     if (report !== undefined) await this.#giveReport(report, whole, restMs());
     return outcome;
+  }
+
+  /** Until when windows are sent; what comes after it is the report's and the receipt's. */
+  #sendingMs(): number {
+    const nowMs = this.#world.clock.monoMs();
+    const leftMs = Math.max(0, this.#deadlineMs - RECEIPT_MS - nowMs);
+    return nowMs + leftMs * (this.#config.report === undefined ? 1 : REPORT_PART);
   }
 
   #alone(end: RunEnd | undefined): RunFacts {

@@ -31,8 +31,12 @@ export interface RunEnd extends JobEnd {
 
 /** What the agent does beside the job. */
 export interface Beside {
-  /** What is measured so far goes now: somebody has asked the job to stop. */
-  hurry(): void;
+  /**
+   * What is measured so far goes now: somebody has asked the job to stop.
+   *
+   * @param deadlineMs monotonic; what finishes already does so by then
+   */
+  hurry(deadlineMs: number): void;
   /** The last window, the receipt, the report. @param deadlineMs monotonic */
   finish(end: RunEnd, deadlineMs: number): Promise<void>;
 }
@@ -71,6 +75,7 @@ export async function runJob(options: RunOptions): Promise<void> {
     graceMs: undefined,
   };
   let beside: Beside | undefined;
+  const limit = new Limit(clock);
   const told = new Set<string>();
   const isParentTelling = isToldByParent(procText(`/proc/${self.ppid}/cmdline`), environment);
 
@@ -82,7 +87,9 @@ export async function runJob(options: RunOptions): Promise<void> {
     if (signal !== 'SIGTERM' || asked !== undefined) return;
     asked = clock.monoMs();
     grace();
-    beside?.hurry();
+    // The job has ended, and we are still here.
+    if (limit.ms < Number.POSITIVE_INFINITY) limit.bring(stayUntil(asked, asked, settings));
+    beside?.hurry(limit.ms);
   };
   const grace = (): void => {
     const { graceMs } = settings;
@@ -105,17 +112,17 @@ export async function runJob(options: RunOptions): Promise<void> {
     })
     .then((one) => {
       beside = one;
-      if (asked !== undefined) one.hurry();
+      if (asked !== undefined) one.hurry(limit.ms);
     })
     .catch((error) => options.warn(`the job runs without the agent: ${reasonOf(error)}`));
   warnOfIntrusions(options);
 
   const end = await job.ended;
-  const deadlineMs = stayUntil(end.endedMs, asked, settings);
+  limit.bring(stayUntil(end.endedMs, asked, settings));
   const wasAsked = end.signal !== undefined && told.has(end.signal);
   const run = { ...end, wasAsked, startedWallMs, durationMs: end.endedMs - startedMs };
   if (end.notStarted !== undefined) options.warn(`${command[0]}: ${end.notStarted}`);
-  await finish(options, run, deadlineMs, async () => {
+  await finish(options, run, limit, async () => {
     await begun;
     return beside;
   });
@@ -124,16 +131,17 @@ export async function runJob(options: RunOptions): Promise<void> {
 
 /** What the agent has to do at the end, as long as there is time; at least the receipt. */
 async function finish(
-  { clock, finishAlone, warn }: RunOptions,
+  { finishAlone, warn }: RunOptions,
   run: RunEnd,
-  deadlineMs: number,
+  limit: Limit,
   besideOnceBegun: () => Promise<Beside | undefined>,
 ): Promise<void> {
   try {
-    await untilDeadline(clock, deadlineMs, async () => {
+    const work = async (): Promise<void> => {
       const beside = await besideOnceBegun();
-      await (beside === undefined ? finishAlone(run) : beside.finish(run, deadlineMs));
-    });
+      await (beside === undefined ? finishAlone(run) : beside.finish(run, limit.ms));
+    };
+    await Promise.race([work(), limit.over]);
   } catch (error) {
     warn(`the agent did not finish: ${reasonOf(error)}`);
     await finishAlone(run);
@@ -179,19 +187,24 @@ function procText(path: string): string {
   }
 }
 
-async function untilDeadline(
-  clock: Clock,
-  deadlineMs: number,
-  work: () => Promise<void>,
-): Promise<void> {
-  let cancel = (): void => undefined;
-  const late = new Promise<void>((_, reject) => {
-    const leftMs = Math.max(0, deadlineMs - clock.monoMs());
-    cancel = clock.after(leftMs, () => reject(new Error('its time is over')));
-  });
-  try {
-    await Promise.race([work(), late]);
-  } finally {
-    cancel();
+/** When the end is to be over. It can be brought forward. */
+class Limit {
+  ms = Number.POSITIVE_INFINITY;
+  readonly over: Promise<void>;
+  readonly #clock: Clock;
+  #pass: () => void = () => undefined;
+  #cancel: () => void = () => undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.over = new Promise((_, reject) => {
+      this.#pass = () => reject(new Error('its time is over'));
+    });
+  }
+
+  bring(ms: number): void {
+    this.#cancel();
+    this.ms = Math.min(this.ms, ms);
+    this.#cancel = this.#clock.after(Math.max(0, this.ms - this.#clock.monoMs()), this.#pass);
   }
 }

@@ -19,14 +19,14 @@ export function lazySink(clock: Clock): LazySink {
   const early: ClosedWindow[] = [];
   let lost = 0;
   let loaded: Sink | undefined;
-  let isHurried = false;
+  let hurriedMs: number | undefined;
   let loading: Promise<Sink> | undefined;
   return {
     load(open) {
       loading = sleep(clock, 0, new AbortController().signal).then(async () => {
         loaded = await open();
         for (const window of early.splice(0)) loaded.accept(window);
-        if (isHurried) loaded.hurry?.();
+        if (hurriedMs !== undefined) loaded.hurry?.(hurriedMs);
         return loaded;
       });
     },
@@ -48,9 +48,9 @@ export function lazySink(clock: Clock): LazySink {
           resolve(sink.flush(deadlineMs));
         }, reject);
       }),
-    hurry() {
-      isHurried = true;
-      loaded?.hurry?.();
+    hurry(deadlineMs) {
+      hurriedMs = deadlineMs;
+      loaded?.hurry?.(deadlineMs);
     },
     status: () => loaded?.status() ?? { windowsWaiting: early.length, windowsLost: lost },
   };

@@ -13,8 +13,11 @@ export interface Sink {
    * It does not reject.
    */
   flush(deadlineMs: number): Promise<Outcome>;
-  /** What waits goes now, and the sink goes on; one that does not wait has no use for it. */
-  hurry?(): void;
+  /**
+   * What waits goes now, and the sink goes on; one that flushes already does so until this deadline, if it is
+   * the earlier one. A sink that does not wait has no use for it.
+   */
+  hurry?(deadlineMs: number): void;
   /** What it did so far, for the status line. */
   status(): Fields;
 }

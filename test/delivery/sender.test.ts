@@ -52,6 +52,18 @@ describe('a sink', () => {
     assert.deepEqual(requests(), [[1]]);
   });
 
+  test('ends a flush early where its deadline is brought forward', async () => {
+    await cloudwatch.refuse();
+    const { sink } = rigOf();
+    sink.accept(windowOf(1));
+    const beganMs = clock.monoMs();
+    const flushed = sink.flush(beganMs + 60_000);
+    sink.hurry?.(beganMs + 200);
+    sink.hurry?.(beganMs + 60_000);
+    assert.equal((await flushed).lostAtEnd, 1);
+    assert.ok(clock.monoMs() - beganMs < 5000);
+  });
+
   test('brings what has piled up in one request, the newest first and then from the oldest on', async () => {
     await cloudwatch.refuse();
     const { sink } = rigOf();

@@ -83,6 +83,7 @@ interface Rig {
   readonly samples: Sampled[];
   readonly reads: readonly number[];
   readonly logged: string[];
+  readonly hurried: readonly number[];
 }
 
 interface RigOptions extends Partial<AgentOptions> {
@@ -100,12 +101,14 @@ function rig({ measure = halfBusy, scope = 0, wallMs = NOON, ...over }: RigOptio
   const windows: ClosedWindow[] = [];
   const samples: Sampled[] = [];
   const logged: string[] = [];
+  const hurried: number[] = [];
   const source = new MadeSource(measure, scope);
   const window = over.window ?? new Window();
   const outcome = { spooled: 0, lost: 0, lostAtEnd: 0, isStuck: false };
   const sink: Sink = {
     accept: (closed) => windows.push(closed),
     flush: () => Promise.resolve({ sent: windows.length, ...outcome }),
+    hurry: (deadlineMs) => hurried.push(deadlineMs),
     status: () => ({}),
   };
   const write = (line: string): void => {
@@ -130,7 +133,7 @@ function rig({ measure = halfBusy, scope = 0, wallMs = NOON, ...over }: RigOptio
     onSample: (figures, atMs) => samples.push({ told: toldBy(figures), wallMs: atMs }),
     ...over,
   });
-  return { agent, clock, source, window, windows, samples, reads: source.reads, logged };
+  return { agent, clock, source, window, windows, samples, reads: source.reads, logged, hurried };
 }
 
 /** When windows begin and end, in ms from noon. */
@@ -611,6 +614,32 @@ describe('the stop', () => {
     await agent.stop(clock.monoMs() + 8000);
     assert.deepEqual(spans(windows), [[17_000, 77_000]]);
     assert.equal(windows[0]?.samples, 67);
+  });
+});
+
+describe('hurry', () => {
+  test('publishes what there is, and the rest under its own first second', async () => {
+    const { agent, clock, windows, samples } = rig();
+    agent.start();
+    clock.advance(10_500);
+    agent.hurry(Number.POSITIVE_INFINITY);
+    assert.deepEqual(spans(windows), [[0, 10_500]]);
+    clock.advance(5000);
+    await agent.stop(clock.monoMs());
+    assert.deepEqual(starts(windows), [0, 10_000]);
+    assert.equal(countOf(windows), samples.length);
+  });
+
+  test('after the stop adds no window, and hands its deadline on', async () => {
+    const { agent, clock, windows, reads, hurried } = rig();
+    agent.start();
+    clock.advance(10_500);
+    const stopped = agent.stop(clock.monoMs() + 8000);
+    const [closed, read] = [windows.length, reads.length];
+    clock.advance(1000);
+    agent.hurry(4242);
+    await stopped;
+    assert.deepEqual([windows.length, reads.length, hurried], [closed, read, [4242]]);
   });
 });
 

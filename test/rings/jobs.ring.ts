@@ -439,6 +439,19 @@ describe('one deadline for the whole stop', { concurrency: 2 }, () => {
     assert.ok(tookMs < 6800, `${tookMs} ms`);
   });
 
+  test('a SIGTERM after the job’s end shortens the flush, and adds no window', async () => {
+    const program = startAgent(['--stop-timeout', '3', '--', 'sh', '-c', 'exit 5'], {
+      environment: { ...publishing(), ...down },
+    });
+    await program.until('the start', ({ stderr }) => stderr().includes('started'));
+    const beganMs = performance.now();
+    setTimeout(() => program.kill('SIGTERM'), 1000);
+    assert.equal(await program.ended, 5);
+    const tookMs = performance.now() - beganMs;
+    assert.ok(tookMs < 1000 + 2500, `${tookMs} ms`);
+    assert.equal(receiptOf(program.stderr())['windowsLost'], 1);
+  });
+
   test('a disk that does not answer holds no receipt file longer than the deadline', async () => {
     const fifo = join(folder, 'stuck');
     spawnSync('mkfifo', [fifo]);
