@@ -16,6 +16,20 @@ export interface Totals {
   readonly networkTransmitted: number;
 }
 
+/** Each of them, by its name. */
+export function totalsOf(of: (name: keyof Totals) => number): Totals {
+  return {
+    cpuSeconds: of('cpuSeconds'),
+    periods: of('periods'),
+    throttled: of('throttled'),
+    oomKills: of('oomKills'),
+    blockRead: of('blockRead'),
+    blockWritten: of('blockWritten'),
+    networkReceived: of('networkReceived'),
+    networkTransmitted: of('networkTransmitted'),
+  };
+}
+
 /** Everything that a receipt is made of, as plain values; NaN for what is not known. */
 export interface RunFacts extends Totals {
   /** argv[0] alone: arguments may hold secrets. */

@@ -18,10 +18,6 @@ export class Histogram {
     this.#counts = new Float64Array(Math.ceil(Math.log(most / least) / LOG_STEP) + 2);
   }
 
-  get count(): number {
-    return this.#count;
-  }
-
   /** Exact; NaN without a value. */
   get max(): number {
     return this.#max;

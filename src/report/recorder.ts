@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { Figures } from '../metrics/figures.ts';
-import type { Totals } from './facts.ts';
+import { type Totals, totalsOf } from './facts.ts';
 import { Folds } from './folds.ts';
 import { type Tallied, Tally } from './tally.ts';
 
@@ -72,17 +72,10 @@ export class Recorder {
     const [first, last] = [this.#first, this.#watched.read()];
     return {
       tallied: this.#tally.result,
-      totals: {
-        cpuSeconds: last.cpuSeconds - first.cpuSeconds,
-        periods: last.periods - first.periods,
-        throttled: last.throttled - first.throttled,
-        oomKills: last.oomKills - first.oomKills,
+      totals: totalsOf((name) => {
         // A device that was not counted yet at the start has been counted from 0.
-        blockRead: last.blockRead - (first.blockRead || 0),
-        blockWritten: last.blockWritten - (first.blockWritten || 0),
-        networkReceived: last.networkReceived - first.networkReceived,
-        networkTransmitted: last.networkTransmitted - first.networkTransmitted,
-      },
+        return last[name] - (name.startsWith('block') ? first[name] || 0 : first[name]);
+      }),
       largest: this.#largest,
       kernelPeak: this.#peak,
       swapPeakBytes: this.#swapPeak,

@@ -8,7 +8,7 @@ import type { Series } from '../metrics/figures.ts';
 import { systemOf } from '../report/advice.ts';
 import { receiptBlock } from '../report/block.ts';
 import { reportJson } from '../report/course.ts';
-import { failuresOf, isOomKilled, type RunFacts, type Totals } from '../report/facts.ts';
+import { failuresOf, isOomKilled, type RunFacts, type Totals, totalsOf } from '../report/facts.ts';
 import { reportPage } from '../report/page.ts';
 import { receiptLine, receiptOf } from '../report/receipt.ts';
 import { Recorder } from '../report/recorder.ts';
@@ -49,16 +49,7 @@ const RECEIPT_MS = 100;
 /** Of what time there is, for the report. */
 const REPORT_PART = 0.5;
 
-const NO_TOTALS: Totals = {
-  cpuSeconds: Number.NaN,
-  periods: Number.NaN,
-  throttled: Number.NaN,
-  oomKills: Number.NaN,
-  blockRead: Number.NaN,
-  blockWritten: Number.NaN,
-  networkReceived: Number.NaN,
-  networkTransmitted: Number.NaN,
-};
+const NO_TOTALS = totalsOf(() => Number.NaN);
 
 /** What a container counts begins with it; its network may be another's too. */
 const FROM_ZERO: Partial<Totals> = {
@@ -139,38 +130,29 @@ export async function openBeside(config: Config, world: World, place: Place): Pr
     ...(place.hasJob ? { scope: isContained ? 'container' : 'auto' } : {}),
     isBesideJob: place.hasJob,
   });
-  return new Watch(config, world, place, agent, recorder, account, isContained);
+  return new Watch({ config, world, place, agent, recorder, account, isContained });
+}
+
+/** What a watched run consists of. */
+interface Parts {
+  readonly config: Config;
+  readonly world: World;
+  readonly place: Place;
+  readonly agent: Agent;
+  readonly recorder: Recorder;
+  readonly account: Account;
+  readonly isContained: boolean;
 }
 
 /** The agent beside a job, and what it says at the end. */
 export class Watch implements Beside {
-  readonly #agent: Agent;
-  readonly #config: Config;
-  readonly #world: World;
-  readonly #place: Place;
-  readonly #recorder: Recorder;
-  readonly #account: Account;
-  readonly #isContained: boolean;
+  readonly #parts: Parts;
   readonly #ownUsec: number;
   #deadlineMs = Number.POSITIVE_INFINITY;
 
-  constructor(
-    config: Config,
-    world: World,
-    place: Place,
-    agent: Agent,
-    recorder: Recorder,
-    account: Account,
-    isContained: boolean,
-  ) {
-    this.#config = config;
-    this.#world = world;
-    this.#place = place;
-    this.#agent = agent;
-    this.#recorder = recorder;
-    this.#account = account;
-    this.#isContained = isContained;
-    this.#ownUsec = world.selfUsage().cpuUsec;
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#ownUsec = parts.world.selfUsage().cpuUsec;
   }
 
   /** Windows that had something to tell. */
@@ -179,16 +161,16 @@ export class Watch implements Beside {
   }
 
   start(): void {
-    this.#agent.start();
+    this.#parts.agent.start();
   }
 
   status(): ReturnType<Agent['status']> {
-    return this.#agent.status();
+    return this.#parts.agent.status();
   }
 
   hurry(deadlineMs: number): void {
     this.#deadlineMs = Math.min(this.#deadlineMs, deadlineMs);
-    this.#agent.hurry(this.#sendingMs());
+    this.#parts.agent.hurry(this.#sendingMs());
   }
 
   /** A run without a job. */
@@ -198,18 +180,18 @@ export class Watch implements Beside {
 
   async finish(end: RunEnd, deadlineMs: number): Promise<void> {
     const alone = this.#alone(end);
-    this.#agent.note('jobDuration', Math.round(end.durationMs) / 1000);
-    this.#agent.note('jobFailures', failuresOf(alone));
+    this.#parts.agent.note('jobDuration', Math.round(end.durationMs) / 1000);
+    this.#parts.agent.note('jobFailures', failuresOf(alone));
     await this.#conclude(end, deadlineMs);
   }
 
   /** The last window, then the receipt and the report. @returns what became of the windows */
   async #conclude(end: RunEnd | undefined, deadlineMs: number): ReturnType<Agent['stop']> {
-    const { clock } = this.#world;
-    const { report, receipt } = this.#config;
+    const { clock } = this.#parts.world;
+    const { report, receipt } = this.#parts.config;
     this.#deadlineMs = deadlineMs;
     // The last sample is taken at once; counters are read before anything waits.
-    const stopping = this.#agent.stop(this.#sendingMs());
+    const stopping = this.#parts.agent.stop(this.#sendingMs());
     const facts = this.#facts(end);
     const outcome = await stopping;
     const whole = {
@@ -220,28 +202,30 @@ export class Watch implements Beside {
     };
     const restMs = (): number =>
       Math.max(RECEIPT_MS, this.#deadlineMs - RECEIPT_MS - clock.monoMs());
-    await giveReceipt(whole, receipt, this.#place, restMs());
+    await giveReceipt(whole, receipt, this.#parts.place, restMs());
     if (report !== undefined) await this.#giveReport(report, whole, restMs());
     return outcome;
   }
 
   /** Until when windows are sent; what comes after it is the report's and the receipt's. */
   #sendingMs(): number {
-    const nowMs = this.#world.clock.monoMs();
+    const nowMs = this.#parts.world.clock.monoMs();
     const leftMs = Math.max(0, this.#deadlineMs - RECEIPT_MS - nowMs);
-    return nowMs + leftMs * (this.#config.report === undefined ? 1 : REPORT_PART);
+    return nowMs + leftMs * (this.#parts.config.report === undefined ? 1 : REPORT_PART);
   }
 
   #alone(end: RunEnd | undefined): RunFacts {
-    const { environment, clock } = this.#world;
-    return factsAlone(end, this.#place, environment, clock.wallMs());
+    const { environment, clock } = this.#parts.world;
+    return factsAlone(end, this.#parts.place, environment, clock.wallMs());
   }
 
   #facts(end: RunEnd | undefined): RunFacts {
-    const { tallied, totals, largest, kernelPeak, swapPeakBytes } = this.#recorder.result();
-    const scope = /scope=(\S+)/.exec(this.#agent.scope)?.[1] ?? '';
+    const { tallied, totals, largest, kernelPeak, swapPeakBytes } = this.#parts.recorder.result();
+    const scope = /scope=(\S+)/.exec(this.#parts.agent.scope)?.[1] ?? '';
     // A machine's counters are not the run's.
-    const own = this.#isContained ? { ...totals, cpuSeconds: this.#cpuSeconds(totals) } : NO_TOTALS;
+    const own = this.#parts.isContained
+      ? { ...totals, cpuSeconds: this.#cpuSeconds(totals) }
+      : NO_TOTALS;
     const facts = {
       ...this.#alone(end),
       ...own,
@@ -259,14 +243,15 @@ export class Watch implements Beside {
 
   /** Without the agent's own, as the figures are. */
   #cpuSeconds({ cpuSeconds }: Totals): number {
-    if (!this.#config.excludeSelf) return cpuSeconds;
-    const ownUsec = this.#world.selfUsage().cpuUsec - (this.#place.isMain ? 0 : this.#ownUsec);
+    if (!this.#parts.config.excludeSelf) return cpuSeconds;
+    const ownUsec =
+      this.#parts.world.selfUsage().cpuUsec - (this.#parts.place.isMain ? 0 : this.#ownUsec);
     return Math.max(0, cpuSeconds - ownUsec / 1e6);
   }
 
   /** The level at whose limit an allocation failed; else the one that is fullest. */
   #oomLevel(): RunFacts['oomLevel'] {
-    const levels = this.#account.levels();
+    const levels = this.#parts.account.levels();
     const failed = levels.filter(({ failures }) => failures > 0);
     const among = failed.length > 0 ? failed : levels;
     const [tightest] = [...among].sort((one, other) => one.limitBytes - other.limitBytes);
@@ -276,27 +261,27 @@ export class Watch implements Beside {
   async #giveReport(where: string, facts: RunFacts, timeoutMs: number): Promise<void> {
     const receipt = receiptOf(facts);
     const isPage = where.endsWith('.html');
-    const { folds } = this.#recorder;
+    const { folds } = this.#parts.recorder;
     const text = isPage ? reportPage(facts, receipt, folds) : reportJson(receipt, folds);
     try {
       if (where.startsWith('s3://')) await this.#upload(where, text, isPage, timeoutMs);
-      else await writeFileApart(this.#place.node, where, text, timeoutMs);
+      else await writeFileApart(this.#parts.place.node, where, text, timeoutMs);
     } catch (error) {
-      this.#world.log.error('the report is not written', { reason: reasonOf(error) });
+      this.#parts.world.log.error('the report is not written', { reason: reasonOf(error) });
     }
   }
 
   async #upload(where: string, text: string, isPage: boolean, timeoutMs: number): Promise<void> {
     const { putReport } = await import('../aws/s3.ts');
-    const aws = await openAws(this.#config, this.#world);
+    const aws = await openAws(this.#parts.config, this.#parts.world);
     const limit = new AbortController();
-    const cancel = this.#world.clock.after(timeoutMs, () => limit.abort());
+    const cancel = this.#parts.world.clock.after(timeoutMs, () => limit.abort());
     try {
       await putReport(aws, {
         where,
         contentType: isPage ? 'text/html; charset=utf-8' : 'application/json',
         body: Buffer.from(text),
-        userAgent: userAgent(this.#world),
+        userAgent: userAgent(this.#parts.world),
         timeoutMs,
         signal: limit.signal,
       });

@@ -21,7 +21,6 @@ export interface Totals {
 export interface MemoryLevelNow {
   readonly folder: string;
   readonly limitBytes: number;
-  readonly usedBytes: number;
   /** How often an allocation failed at this very limit; NaN where that is not told. */
   readonly failures: number;
 }
@@ -99,19 +98,15 @@ export class Account {
   levels(): readonly MemoryLevelNow[] {
     const { memory } = this.#cgroups;
     if (!isPath(memory)) return [];
-    const [limit, used] =
-      memory.version === 1
-        ? ['memory.limit_in_bytes', 'memory.usage_in_bytes']
-        : ['memory.max', 'memory.current'];
+    const limit = memory.version === 1 ? 'memory.limit_in_bytes' : 'memory.max';
     return memory.folders.flatMap((folder) => {
       const limitBytes = Number(this.#fs.text(`${folder}/${limit}`).trim() || Number.NaN);
       if (!(limitBytes > 0 && limitBytes < MOST_BYTES)) return [];
-      const usedBytes = Number(this.#fs.text(`${folder}/${used}`).trim() || Number.NaN);
       const failures =
         memory.version === 1
           ? Number(this.#fs.text(`${folder}/memory.failcnt`).trim() || Number.NaN)
           : keyed(this.#fs.text(`${folder}/memory.events.local`), 'oom');
-      return [{ folder, limitBytes, usedBytes, failures }];
+      return [{ folder, limitBytes, failures }];
     });
   }
 

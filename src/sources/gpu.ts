@@ -53,11 +53,6 @@ export class GpuMeter implements Meter {
     }
   }
 
-  /** What the busiest seconds of each card were is the tally's; this is the last that was told. */
-  get cards(): readonly GpuCard[] {
-    return [...this.#cards.values()];
-  }
-
   close(): void {
     this.#isClosed = true;
     this.#child?.kill('SIGKILL');

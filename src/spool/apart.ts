@@ -35,7 +35,9 @@ export function openDiskApart(folder: string, command: readonly [string, string]
   let child: ChildProcess | undefined;
   let last = 0;
 
-  const gone = (): void => {
+  const gone = (which: ChildProcess): void => {
+    // One that is gone says so twice; meanwhile another may have been started.
+    if (which !== child) return;
     child = undefined;
     for (const { reject } of pending.values()) reject(failure('EIO', 'the disk’s process ended'));
     pending.clear();
@@ -49,7 +51,7 @@ export function openDiskApart(folder: string, command: readonly [string, string]
     else waiting.reject(failure(answer.code, answer.message ?? answer.code));
   };
   const started = (): ChildProcess => {
-    const one = startServer(folder, command, take, gone);
+    const one: ChildProcess = startServer(folder, command, take, () => gone(one));
     child = one;
     return one;
   };

@@ -98,12 +98,10 @@ describe('the histogram', () => {
     assert.ok(Number.isNaN(histogram.quantile(0.5)));
     histogram.add(Number.NaN);
     histogram.add(-1);
-    assert.equal(histogram.count, 0);
     histogram.add(0);
     assert.equal(histogram.quantile(0.95), 0);
     histogram.add(1e6);
     assert.equal(histogram.quantile(1), 1e6);
-    assert.equal(histogram.count, 2);
   });
 });
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -43,5 +43,24 @@ describe('a disk behind another process', () => {
     await assert.rejects(disk.read('nothing'), (error) => codeOf(error) === 'ENOENT');
     await disk.create('twice');
     await assert.rejects(disk.create('twice'), (error) => codeOf(error) === 'EEXIST');
+  });
+
+  test('is served by a second process whatever becomes of the first', async () => {
+    const program = join(folder, 'server.cjs');
+    writeFileSync(
+      program,
+      `const fs = require('fs');
+      const isFirst = !fs.existsSync(__filename + '.once');
+      fs.writeFileSync(__filename + '.once', '');
+      if (isFirst) { fs.closeSync(0); process.stdout.write('{"id":1,"value":[]}\\n'); setTimeout(() => {}, 500); }
+      else process.stdin.once('data', (text) => setTimeout(() => {
+        console.log(JSON.stringify({ id: JSON.parse(text).id, value: ['here'] }));
+        process.exit();
+      }, 1000));`,
+    );
+    const served = openDiskApart(folder, [process.execPath, program]);
+    await served.list();
+    await assert.rejects(served.list(), (error) => codeOf(error) === 'EIO');
+    assert.deepEqual(await served.list(), ['here']);
   });
 });
