@@ -134,12 +134,16 @@ async function openSource(config: Config, world: World, by: Watching | undefined
   const fs = openRoot(config);
   const plain = selectOptions(config, world, fs);
   const wanted = new Set([...plain.wanted, ...(by?.series ?? [])]);
-  const source = await watchSource({
-    ...plain,
-    wanted,
-    scope: config.scope === 'auto' ? (by?.scope ?? 'auto') : config.scope,
-    isBesideJob: by?.isBesideJob === true,
-  });
+  const isBesideJob = by?.isBesideJob === true;
+  const watch = (scope: Scope): Promise<Source> =>
+    watchSource({ ...plain, wanted, scope, isBesideJob });
+  const source = await watch(config.scope === 'auto' ? (by?.scope ?? 'auto') : config.scope).catch(
+    (error) => {
+      // Signs of a container without a group of its own: the run is measured all the same.
+      if (config.scope !== 'auto' || !(error instanceof ConfigError)) throw error;
+      return watch('auto');
+    },
+  );
   if (by === undefined && !EXTRA.some((series) => wanted.has(series))) return source;
   const { openExtra, withExtra, hushed } = await import('./sources/extra.ts');
   const { PATH = '', LD_LIBRARY_PATH } = world.environment;

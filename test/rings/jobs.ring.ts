@@ -1,7 +1,15 @@
 // Over 200 lines: every way in which a job begins, is told and ends.
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -16,6 +24,7 @@ import {
 
 const QUIET = ['--dry-run', '--receipt', 'none', '--log-level', 'error', '--metrics', 'default'];
 const AROUND = [process.execPath, AGENT, ...QUIET, '--'];
+const MEMORY = '/sys/fs/cgroup/memory';
 const TINI = ['tini', '-s', '--'];
 /** As many processes at a time as leave the machine's clock alone. */
 const AT_ONCE = 4;
@@ -476,6 +485,24 @@ describe('one deadline for the whole stop', { concurrency: 2 }, () => {
       assert.ok(Number(receiptOf(program.stderr())['durationSeconds']) < 4);
     } finally {
       process.kill(Number(pid), 'SIGKILL');
+    }
+  });
+});
+
+describe('a memory group alone', { skip: existsSync(MEMORY) ? false : 'no cgroup v1' }, () => {
+  test('is no reason to run without the agent', async () => {
+    const group = join(MEMORY, `jobs-ring-${process.pid}`);
+    mkdirSync(group);
+    try {
+      writeFileSync(join(group, 'memory.limit_in_bytes'), String(512 * 2 ** 20));
+      const into = `echo $$ > ${group}/cgroup.procs; exec "$@"`;
+      const agent = [process.execPath, AGENT, '--dry-run', '--', 'sh', '-c', 'exit 6'];
+      const program = start('sh', ['-c', into, 'sh', ...agent]);
+      assert.equal(await program.ended, 6);
+      assert.match(program.stdout(), /JobFailures 1 Count/);
+      assert.doesNotMatch(program.stderr(), /without the agent/);
+    } finally {
+      rmdirSync(group);
     }
   });
 });
