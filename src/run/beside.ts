@@ -157,7 +157,7 @@ export class Watch implements Beside {
 
   /** Windows that had something to tell. */
   get windows(): number {
-    return this.#agent.windows;
+    return this.#parts.agent.windows;
   }
 
   start(): void {
