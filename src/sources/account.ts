@@ -111,19 +111,17 @@ export class Account {
   }
 
   /**
-   * The largest processes that can be seen, within so much time: those of the last look first, then the
+   * The largest processes of the own group, within so much time: those of the last look first, then the
    * youngest, which a job's are.
    *
    * @param exceptPid ourselves
    */
   largest(exceptPid: number, isTimeOver: () => boolean): readonly LargeProcess[] {
     const found: { pid: number; bytes: number }[] = [];
-    const pids = this.#fs
-      .list('/proc')
-      .map(Number)
-      .filter((pid) => pid > 0 && pid !== exceptPid);
+    const pids = this.#pids().filter((pid) => pid > 0 && pid !== exceptPid);
     pids.sort((one, other) => other - one);
-    for (const pid of new Set([...this.#lastLargest, ...pids])) {
+    const again = this.#lastLargest.filter((pid) => pids.includes(pid));
+    for (const pid of new Set([...again, ...pids])) {
       // size resident shared text lib data dt, in pages: what is shared with files can be given back.
       const [, resident, shared] = this.#fs.text(`/proc/${pid}/statm`).split(' ').map(Number);
       const bytes = ((resident ?? 0) - (shared ?? 0)) * PAGE_BYTES;
@@ -137,6 +135,12 @@ export class Account {
       const name = Buffer.from(this.#fs.text(`/proc/${pid}/comm`).trim(), 'latin1');
       return { name: name.toString('utf8') || String(pid), bytes };
     });
+  }
+
+  /** Of the own group: in a PID namespace that is shared, /proc has others' as well. */
+  #pids(): readonly number[] {
+    const own = this.#text(this.#cgroups.memory, 'cgroup.procs').trim();
+    return (own === '' ? this.#fs.list('/proc') : own.split('\n')).map(Number);
   }
 
   #cpuSeconds(stat: string): number {
