@@ -1,3 +1,4 @@
+// Over 200 lines: what every AWS call needs is found out in one order, and that in one place.
 import type { Clock } from '../clock.ts';
 import { nameOf, type Setting } from '../environment.ts';
 import { ConfigError, reasonOf } from '../errors.ts';

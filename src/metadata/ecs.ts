@@ -1,3 +1,4 @@
+// Over 200 lines: the endpoint's client and the shapes of its documents, which nobody else reads.
 import { NoDataError } from '../errors.ts';
 import type { HttpClient } from '../net/http.ts';
 import {

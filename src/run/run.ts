@@ -1,3 +1,4 @@
+// Over 200 lines: the life of a job, from its start to the last deadline, is to be read in one piece.
 import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import type { Clock } from '../clock.ts';

@@ -1,3 +1,4 @@
+// Over 200 lines: CPU and memory of one folder, in both versions of the kernel’s files.
 import { NoDataError, ParseError } from '../../errors.ts';
 import { afterKey, grownBy, keyedNumber, lowDigitsAt, numberAt } from '../../kernel/bytes.ts';
 import { parseByteLimit, parseCfsQuota, parseCpuMax } from '../../kernel/limits.ts';
