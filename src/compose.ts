@@ -6,6 +6,7 @@ import type { Clock } from './clock.ts';
 import type { Form } from './cloudwatch/form.ts';
 import { MAX_VALUES } from './cloudwatch/limits.ts';
 import type { Config } from './config/config.ts';
+import { type Output, outputName } from './config/outputs.ts';
 import type { Resolve } from './delivery/publications.ts';
 import type { Post } from './delivery/service.ts';
 import type { Health } from './delivery/stats.ts';
@@ -14,7 +15,7 @@ import { periodWarning, startLine } from './diagnostics/start.ts';
 import { type Environment, given } from './environment.ts';
 import { ConfigError, codeOf } from './errors.ts';
 import { keyedNumber } from './kernel/bytes.ts';
-import type { Log } from './log.ts';
+import { type Log, withFields } from './log.ts';
 import { checkTokens, type Facts, isToken, resolveDimensions } from './metadata/dimensions.ts';
 import type { TaskMetadata } from './metadata/ecs.ts';
 import type { Imds } from './metadata/imds.ts';
@@ -113,8 +114,7 @@ export async function compose(config: Config, world: World, by?: Watching): Prom
   };
   if (!config.dryRun) {
     const health: Health = (series, value) => window.add(series, value);
-    const sink = lazySink(clock);
-    sink.load(() => openCloudwatch(config, publication, world, health, labels));
+    const sink = await openOutputs(config, world, { publication, health, labels });
     return new Agent({ ...common, sink, ...(by && { onSample: by.onSample }) });
   }
   const percentScale = config.compatFraction ? 100 : 1;
@@ -243,31 +243,62 @@ async function openMetadata({
   return openTaskMetadata(base, createHttpClient({ environment, ending, threads }));
 }
 
+/** What all outputs share. */
+interface Outlet {
+  readonly publication: Publication;
+  readonly health: Health;
+  readonly labels: Labels;
+  /** Made by the first that needs it. */
+  readonly aws: () => Promise<Aws>;
+}
+
+/** Each output is loaded on its own, so that none waits for another. */
+async function openOutputs(config: Config, world: World, more: Omit<Outlet, 'aws'>): Promise<Sink> {
+  const { clock, log } = world;
+  let aws: Promise<Aws> | undefined;
+  const outlet: Outlet = {
+    ...more,
+    aws: () => {
+      aws ??= openAws(config, world);
+      return aws;
+    },
+  };
+  const isAlone = config.outputs.length === 1;
+  const outputs = config.outputs.map((output) => {
+    const name = outputName(output);
+    const sink = lazySink(clock);
+    const named = isAlone ? world : { ...world, log: withFields(log, { output: name }) };
+    sink.load(() => openOutput(output, config, named, outlet));
+    return [name, sink] as const;
+  });
+  const [first] = outputs;
+  if (isAlone && first !== undefined) return first[1];
+  const { severalSinks } = await import('./sinks/several.ts');
+  return severalSinks(outputs, clock, log);
+}
+
+function openOutput(output: Output, config: Config, world: World, more: Outlet): Promise<Sink> {
+  if (output.kind === 'cloudwatch') return openCloudwatch(config, world, more);
+  throw new ConfigError('--output', `got ${outputName(output)}, which is not there yet`);
+}
+
 /**
  * The AWS half is loaded after the first reading: https, zlib and crypto take 16 ms, which the job
  * beside us should not wait for and the first sample need not.
  */
-async function openCloudwatch(
-  config: Config,
-  publication: Publication,
-  world: World,
-  health: Health,
-  labels: Labels,
-): Promise<Sink> {
+async function openCloudwatch(config: Config, world: World, more: Outlet): Promise<Sink> {
   const { cloudwatchSink } = await import('./sinks/cloudwatch.ts');
   const { remedyOf } = await import('./diagnostics/diagnosis.ts');
-  const aws = await openAws(config, world);
+  const aws = await more.aws();
   return cloudwatchSink({
     ...config,
     ...world,
+    ...more,
     aws,
     userAgent: userAgent(world),
-    publication,
     resolve: resolver(world, aws),
     openStore: await spoolOpener('cloudwatch', config, world),
     remedyFor: (verdict) => remedyOf(verdict, world.environment),
-    health,
-    labels,
   });
 }
 

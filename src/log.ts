@@ -46,6 +46,18 @@ export function createLog(options: LogOptions): Log {
   };
 }
 
+/** The same log, with what is the same in each of its lines. */
+export function withFields(log: Log, same: Fields): Log {
+  const entries = (['error', 'warn', 'notice', 'info', 'debug'] as const).map(
+    (name) =>
+      [
+        name,
+        (message: string, fields?: Fields) => log[name](message, { ...same, ...fields }),
+      ] as const,
+  );
+  return { ...log, ...Object.fromEntries(entries) };
+}
+
 function jsonLine(time: string, level: Level, message: string, fields: Fields): string {
   return JSON.stringify({ time, level, message, ...fields });
 }

@@ -9,6 +9,7 @@ import type { Dimension } from '../metrics/publication.ts';
 import type { CpuBase, MemoryMode } from '../sources/options.ts';
 import type { Scope } from '../sources/select.ts';
 import { Settings, twinOf } from './flags.ts';
+import { type Output, outputName } from './outputs.ts';
 import * as table from './table.ts';
 
 /** Everything that can be set, checked. */
@@ -27,6 +28,11 @@ export interface Config {
   /** By flag; what else may give them is found out later, while sampling runs. */
   readonly region: string | undefined;
   readonly endpoint: URL | undefined;
+  /** At least one, and none of them twice. */
+  readonly outputs: readonly Output[];
+  readonly sign: table.Sign;
+  /** For OTLP endpoints. Never shown. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
   readonly profile: string | undefined;
   readonly caBundle: string | undefined;
   readonly check: boolean;
@@ -122,6 +128,9 @@ export function parseCommand(
     compatFraction: settings.on(table.compatFraction),
     region: settings.one(table.region),
     endpoint: settings.one(table.endpointUrl),
+    outputs: outputsOf(settings),
+    sign: settings.one(table.sign) ?? 'auto',
+    headers: settings.all(table.header),
     profile: settings.one(table.profile),
     caBundle: settings.one(table.caBundle),
     check: isCheck,
@@ -161,6 +170,17 @@ function chosenMetrics(settings: Settings, kind: Statistics, isJob: boolean): re
   if (chosen.length > 0) return chosen;
   const problem = `got "${words.join(',')}", which leaves nothing of --statistics ${kind}`;
   throw new ConfigError(settings.origin(table.metrics), problem);
+}
+
+/** @throws ConfigError for the same one twice */
+function outputsOf(settings: Settings): readonly Output[] {
+  const outputs = settings.all(table.output);
+  const names = outputs.map(outputName);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) {
+    throw new ConfigError(settings.origin(table.output), `got ${twice} twice, expected once`);
+  }
+  return outputs.length > 0 ? outputs : [{ kind: 'cloudwatch' }];
 }
 
 /** @throws ConfigError that names all that are missing, and all ways to give them */

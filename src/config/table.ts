@@ -15,6 +15,7 @@ import type { Dimension } from '../metrics/publication.ts';
 import { CPU_BASES, type CpuBase, MEMORY_MODES, type MemoryMode } from '../sources/options.ts';
 import type { Scope } from '../sources/select.ts';
 import type { Flag, FlagTable, Switch } from './flags.ts';
+import { OUTPUT_EXPECTED, OUTPUT_VALUE, type Output, parseOutput } from './outputs.ts';
 
 const LONGEST_PERIOD = 3600;
 const LEAST_INTERVAL = 0.1;
@@ -117,6 +118,38 @@ export const endpointUrl: Flag<URL> = {
   expected: ENDPOINT_EXPECTED,
   shown: shownUrl,
   parse: parseEndpoint,
+};
+
+export const output: Flag<Output> = {
+  name: 'output',
+  value: OUTPUT_VALUE,
+  fallback: 'cloudwatch',
+  meaning: 'where windows go, in place of cloudwatch; repeatable: each gets every window',
+  expected: OUTPUT_EXPECTED,
+  shown: shownUrl,
+  parse: parseOutput,
+};
+
+export type Sign = 'auto' | 'always' | 'never';
+
+export const sign: Flag<Sign> = {
+  name: 'sign',
+  value: 'auto|always|never',
+  fallback: 'auto: for AWS’s hosts and for loopback',
+  meaning: 'sign what goes to an OTLP endpoint; it needs credentials then',
+  expected: 'auto, always or never',
+  parse: (text) => (text === 'auto' || text === 'always' || text === 'never' ? text : undefined),
+};
+
+/** A header for an OTLP endpoint: its value is never shown. */
+export const header: Flag<readonly [name: string, value: string]> = {
+  name: 'header',
+  value: 'NAME=VALUE',
+  fallback: '',
+  meaning: 'one more header for an OTLP endpoint, such as a key; repeatable, never shown',
+  expected: 'NAME=VALUE: the name of a header that is not the agent’s own, and printable ASCII',
+  shown: (text) => `${text.split('=')[0]}=…`,
+  parse: parseHeader,
 };
 
 export const profile: Flag<string> = {
@@ -351,7 +384,10 @@ export const FLAGS: FlagTable = {
     metrics,
     statistics,
     region,
+    output,
     endpointUrl,
+    sign,
+    header,
     profile,
     caBundle,
     root,
@@ -412,6 +448,18 @@ function parseDimension(text: string): Dimension | undefined {
   const [Name, Value] = [text.slice(0, at), text.slice(at + 1)];
   const isGood = at > 0 && isDimensionName(Name) && isDimensionValue(Value);
   return isGood && (isToken(Value) || !Value.startsWith('@')) ? { Name, Value } : undefined;
+}
+
+/** Headers that are of the transport, or of the signature. */
+const OWN_HEADER =
+  /^(?:host|content-(?:type|length|encoding)|transfer-encoding|connection|expect|user-agent|x-amz-.*)$/;
+
+function parseHeader(text: string): readonly [string, string] | undefined {
+  const [, name = '', value = ''] =
+    /^([\w!#$%&'*+.^`|~-]+)=([!-~](?:[ -~]*[!-~])?)$/.exec(text) ?? [];
+  return name === '' || OWN_HEADER.test(name.toLowerCase())
+    ? undefined
+    : [name.toLowerCase(), value];
 }
 
 function parseScope(text: string): Scope | undefined {

@@ -37,16 +37,18 @@ export class Labels {
   #taken: Span[] = [];
   #seen: Instant;
   #setMs = 0;
-  #follow: (byMs: number) => void = () => undefined;
+  readonly #followers: ((byMs: number) => void)[] = [];
+  /** What the last step made of labels: a window that waits in several places keeps one. */
+  #moved = new Map<number, number>();
 
   constructor(options: LabelsOptions) {
     this.#options = options;
     this.#seen = this.#now();
   }
 
-  /** Calls `listener` as soon as it is noticed that the wall clock was set. */
+  /** Calls each `listener` as soon as it is noticed that the wall clock was set. */
   follow(listener: (byMs: number) => void): void {
-    this.#follow = listener;
+    this.#followers.push(listener);
   }
 
   /**
@@ -65,7 +67,8 @@ export class Labels {
     const byMs = stepMs - (sleptMs >= leastMs ? sleptMs : 0);
     if (!isStep(stepMs) || !isStep(byMs)) return this.#setMs;
     this.#setMs += byMs;
-    this.#follow(byMs);
+    this.#moved = new Map();
+    for (const follower of this.#followers) follower(byMs);
     return this.#setMs;
   }
 
@@ -91,8 +94,16 @@ export class Labels {
    * @param labels in the order of the windows
    */
   move(labels: readonly number[], byMs: number): readonly number[] {
-    for (const label of [...labels].reverse()) this.#release(label);
-    return labels.map((label) => this.take(label + byMs));
+    if (this.#followers.length < 2) {
+      for (const label of [...labels].reverse()) this.#release(label);
+      return labels.map((label) => this.take(label + byMs));
+    }
+    // A label stays taken: what waits in one place may have been sent from another.
+    return labels.map((label) => {
+      const moved = this.#moved.get(label) ?? this.take(label + byMs);
+      this.#moved.set(label, moved);
+      return moved;
+    });
   }
 
   #release(label: number): void {

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { gzipFrom } from '../../src/cloudwatch/compression.ts';
 import { type Config, parseCommand } from '../../src/config/config.ts';
 import { helpLines, twinOf, unknownVariables } from '../../src/config/flags.ts';
+import type { Output } from '../../src/config/outputs.ts';
 import { FLAGS } from '../../src/config/table.ts';
 import type { Environment } from '../../src/environment.ts';
 import { ConfigError } from '../../src/errors.ts';
@@ -222,6 +223,18 @@ const ROWS: readonly Row[] = [
       '//host',
     ],
     expected: /expected http:\/\/HOST or https:\/\/HOST, without user, query or fragment$/,
+  },
+  {
+    flag: 'sign',
+    read: ({ sign }) => sign,
+    fallback: 'auto',
+    good: [
+      ['always', 'always'],
+      ['never', 'never'],
+      ['auto', 'auto'],
+    ],
+    bad: ['Auto', 'yes', 'v4'],
+    expected: /expected auto, always or never$/,
   },
   {
     flag: 'profile',
@@ -528,8 +541,85 @@ for (const { flag, read, good, bad, expected, ...row } of ROWS) {
 
 test('every flag that takes a value has its row here, or a section of its own', () => {
   const here = ROWS.map(({ flag }) => flag);
-  const names = FLAGS.flags.map(({ name }) => name).filter((name) => name !== 'dimension');
+  const apart = ['dimension', 'output', 'header'];
+  const names = FLAGS.flags.map(({ name }) => name).filter((name) => !apart.includes(name));
   assert.deepEqual(here, names);
+});
+
+describe('--output', () => {
+  const outputsOf = (...argv: string[]) => withArguments(...argv).outputs;
+  const good: [text: string, output: Output][] = [
+    ['cloudwatch', { kind: 'cloudwatch' }],
+    ['otlp', { kind: 'otlp' }],
+    ['otlp=http://127.0.0.1:4318', { kind: 'otlp', url: 'http://127.0.0.1:4318/' }],
+    ['otlp=https://a.test/x', { kind: 'otlp', url: 'https://a.test/x/' }],
+    ['emf', { kind: 'emf' }],
+    ['emf=/var/log/a=b.log', { kind: 'emf', to: '/var/log/a=b.log' }],
+    ['emf=tcp://127.0.0.1:25888', { kind: 'emf', to: 'tcp://127.0.0.1:25888' }],
+    ['emf=udp://[::1]:25888', { kind: 'emf', to: 'udp://[::1]:25888' }],
+  ];
+  for (const [text, output] of good) {
+    test(`takes ${text} in place of the default`, () => {
+      assert.deepEqual(outputsOf(`--output=${text}`), [output]);
+      assert.deepEqual(withEnvironment({ METRICS_AGENT_OUTPUT: text }).outputs, [output]);
+    });
+  }
+
+  test('is cloudwatch where nothing is said', () => {
+    assert.deepEqual(outputsOf(), [{ kind: 'cloudwatch' }]);
+  });
+
+  test('is repeatable, and in a variable stands between commas', () => {
+    const several = [{ kind: 'otlp' }, { kind: 'cloudwatch' }, { kind: 'otlp', url: 'http://c/' }];
+    const texts = ['otlp', 'cloudwatch', 'otlp=http://c'];
+    assert.deepEqual(outputsOf(...texts.map((text) => `--output=${text}`)), several);
+    assert.deepEqual(withEnvironment({ METRICS_AGENT_OUTPUT: texts.join(', ') }).outputs, several);
+  });
+
+  test('refuses the same one twice', () => {
+    const argv = requiredWithout();
+    for (const [one, other, name] of [
+      ['otlp', 'otlp', 'otlp'],
+      ['otlp=http://c', 'otlp=http://c/', 'otlp=http://c/'],
+      ['emf=a', 'emf=a', 'emf=a'],
+    ]) {
+      const message = refusal('--output', [...argv, `--output=${one}`, `--output=${other}`]);
+      assert.equal(message, `--output: got ${name} twice, expected once`);
+    }
+  });
+
+  const bad = ['', 'Cloudwatch', 'cloudwatch=x', 'otlp=', 'otlp=host', 'otlp=grpc://h', 'emf='];
+  for (const text of [...bad, 'emf=tcp://h', 'emf=http://h:1', 'stdout', 'otlp=http://u:pw@h']) {
+    test(`refuses "${text}"`, () => {
+      const message = refusal('--output', [...requiredWithout(), `--output=${text}`]);
+      assert.match(message, /expected cloudwatch, otlp, otlp=http:\/\/HOST /);
+      assert.doesNotMatch(message, /pw/);
+    });
+  }
+});
+
+describe('--header', () => {
+  test('takes names and values, in order', () => {
+    const { headers } = withArguments('--header', 'X-Key=a=b c', '--header=authorization=Basic x');
+    assert.deepEqual(headers, [
+      ['x-key', 'a=b c'],
+      ['authorization', 'Basic x'],
+    ]);
+    assert.deepEqual(withEnvironment({ METRICS_AGENT_HEADER: 'a=b,c=d' }).headers, [
+      ['a', 'b'],
+      ['c', 'd'],
+    ]);
+    assert.deepEqual(withArguments().headers, []);
+  });
+
+  const bad = ['name', '=secret', 'a b=secret', 'a=', 'host=secret', 'Content-Length=secret'];
+  for (const text of [...bad, 'x-amz-date=secret', 'a=secret\n', 'a=secr\u00e9t']) {
+    test(`refuses ${JSON.stringify(text)} without repeating the value`, () => {
+      const message = refusal('--header', [...requiredWithout(), `--header=${text}`]);
+      assert.match(message, /expected NAME=VALUE/);
+      assert.doesNotMatch(message, /secr/);
+    });
+  }
 });
 
 describe('short flags and aliases', () => {

@@ -80,6 +80,21 @@ describe('labels of windows that nobody has seen', () => {
     assert.deepEqual(minutes([labels.take(NOON + 2 * MINUTE)]), [2]);
   });
 
+  test('that wait in two places are the same in both afterwards', () => {
+    const { clock, labels } = rig();
+    const given = [0, 1, 2].map((minute) => labels.take(NOON + minute * MINUTE));
+    const waiting = [given, given.slice(1)];
+    waiting.forEach((own, index) => {
+      labels.follow((byMs) => {
+        waiting[index] = [...labels.move(own, byMs)];
+      });
+    });
+    clock.setWall(clock.wallMs() + 10 * MINUTE);
+    labels.setMs();
+    assert.deepEqual(minutes(waiting[0] ?? []), [10, 11, 12]);
+    assert.deepEqual(waiting[1], waiting[0]?.slice(1));
+  });
+
   test('move any number of times without one twice', () => {
     const { labels } = rig();
     let given: readonly number[] = [];

@@ -14,7 +14,7 @@ const SRC = fileURLToPath(new URL('../../src/', import.meta.url));
 const ARROWS: Readonly<Record<string, string>> = {
   main: 'agent clock compose config/config config/flags config/table delivery/outcome errors log node:os node:tty run sinks/lines spool/serve version',
   compose:
-    'agent aws/aws aws/files clock cloudwatch config/config delivery diagnostics environment errors kernel/bytes log metadata metrics net/http net/threads node:os sinks sources spool version',
+    'agent aws/aws aws/files clock cloudwatch config/config config/outputs delivery diagnostics environment errors kernel/bytes log metadata metrics net/http net/threads node:os sinks sources spool version',
 
   'diagnostics/start': 'config/config environment errors log',
   'diagnostics/explain': 'clock metrics sources/detect sources/rootfs sources/select sources/watch',
@@ -47,6 +47,7 @@ const ARROWS: Readonly<Record<string, string>> = {
 
   // An output is a file. The contract knows none of them.
   sinks: 'aws/aws clock cloudwatch delivery log metrics node:stream',
+  'sinks/several': 'clock delivery/outcome errors log sinks/sink',
   'sinks/sink': 'delivery/outcome log metrics/aggregate',
 
   // Windows that wait, and when they go. Knows no service, no disk and no output.
