@@ -52,6 +52,7 @@ export class Agent {
   #open: OpenWindow = NOTHING_OPEN;
   #readMs = 0;
   #samples = 0;
+  #sampledMs = 0;
   #cpu: number | undefined;
   #memory: number | undefined;
   #cancelTick: () => void = () => undefined;
@@ -120,8 +121,17 @@ export class Agent {
       samplesInWindow: this.#options.window.samples,
       cpuPercent: rounded(this.#cpu),
       memoryPercent: rounded(this.#memory),
+      scope: this.scope,
+      lastSample: this.#samples === 0 ? undefined : this.#sampledAt(),
+      notMeasured: [...this.#missing].map((one) => one.join(': ')).join('; ') || undefined,
       ...sink.status(),
     };
+  }
+
+  /** By the wall clock as it is now. */
+  #sampledAt(): string {
+    const { clock } = this.#options;
+    return new Date(clock.wallMs() - clock.monoMs() + this.#sampledMs).toISOString();
   }
 
   /** On a grid from the start, so that neither lateness nor work adds up to a drift. */
@@ -146,6 +156,7 @@ export class Agent {
     if (aligned && this.#readMs >= this.#open.endMonoMs) this.#turn();
     if (!window.addFigures(figures)) return;
     this.#samples += 1;
+    this.#sampledMs = this.#readMs;
     this.#cpu = figureOf(figures, 'cpu') ?? this.#cpu;
     this.#memory = figureOf(figures, 'memory') ?? this.#memory;
     onSample?.(figures, clock.wallMs());

@@ -1,6 +1,6 @@
 // Over 200 lines: the wiring is to be read in one place.
 import { homedir, platform, uptime } from 'node:os';
-import { Agent } from './agent.ts';
+import { Agent, type AgentOptions } from './agent.ts';
 import type { Aws } from './aws/aws.ts';
 import type { Clock } from './clock.ts';
 import type { Form } from './cloudwatch/form.ts';
@@ -14,6 +14,7 @@ import type { Adopt, PendingWindows, Store } from './delivery/store.ts';
 import { periodWarning, startLine } from './diagnostics/start.ts';
 import { type Environment, given } from './environment.ts';
 import { ConfigError, codeOf } from './errors.ts';
+import type { StatusFile } from './health/status-file.ts';
 import { keyedNumber } from './kernel/bytes.ts';
 import { type Log, withFields } from './log.ts';
 import { checkTokens, type Facts, isToken, resolveDimensions } from './metadata/dimensions.ts';
@@ -112,14 +113,20 @@ export async function compose(config: Config, world: World, by?: Watching): Prom
       compatFraction: config.compatFraction,
     },
   };
+  const statusFile = await openStatusFile(config, world);
+  const agentOf = (options: AgentOptions): Agent => {
+    const agent = new Agent({ ...options, sink: statusFile?.around(options.sink) ?? options.sink });
+    statusFile?.begin(() => agent.status());
+    return agent;
+  };
   if (!config.dryRun) {
     const health: Health = (series, value) => window.add(series, value);
     const sink = await openOutputs(config, world, { publication, health, labels });
-    return new Agent({ ...common, sink, ...(by && { onSample: by.onSample }) });
+    return agentOf({ ...common, sink, ...(by && { onSample: by.onSample }) });
   }
   const percentScale = config.compatFraction ? 100 : 1;
   const sink = new ConsoleSink({ publication, format: config.logFormat, percentScale, lines });
-  return new Agent({
+  return agentOf({
     ...common,
     sink,
     onSample: (figures, wallMs) => {
@@ -127,6 +134,15 @@ export async function compose(config: Config, world: World, by?: Watching): Prom
       by?.onSample(figures, wallMs);
     },
   });
+}
+
+async function openStatusFile(config: Config, world: World): Promise<StatusFile | undefined> {
+  const { statusFile: path, periodMs } = config;
+  if (path === undefined) return undefined;
+  const { openStatusFile: open } = await import('./health/status-file.ts');
+  const poolSize = world.environment['UV_THREADPOOL_SIZE'];
+  const isBesideJob = world.apart !== undefined;
+  return open({ ...world, path, periodMs, version: VERSION, poolSize, isBesideJob });
 }
 
 /** What is chosen for the scope; what no scope has is loaded where it is wanted. */

@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 // Over 200 lines: the one file that touches the process, with a job and without.
 import { hostname } from 'node:os';
 import { isatty } from 'node:tty';
@@ -85,7 +84,10 @@ async function main(): Promise<void> {
   const command: Command = parseCommand(split?.flags ?? process.argv.slice(2), process.env);
   if (command === 'help') process.stdout.write(HELP);
   else if (command === 'version') process.stdout.write(`${VERSION}\n`);
-  else if (command.check) await checkAndExit(command, worldOf(command));
+  else if (command.healthy !== undefined) {
+    const { tellHealth } = await import('./health/healthy.ts');
+    tellHealth(command.healthy, command.maxAgeSeconds);
+  } else if (command.check) await checkAndExit(command, worldOf(command));
   else if (command.explain) {
     process.stdout.write(`${await explain(command, worldOf(command))}\n`);
     process.exit(EXIT.flushed);

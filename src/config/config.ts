@@ -58,6 +58,10 @@ export interface Config {
   /** Limits that nobody inside can see. */
   readonly saidCores: number | undefined;
   readonly saidBytes: number | undefined;
+  readonly statusFile: string | undefined;
+  /** The file of an agent that is to be judged: nothing else is done. */
+  readonly healthy: string | undefined;
+  readonly maxAgeSeconds: number | undefined;
   readonly logLevel: Level;
   readonly logFormat: 'text' | 'json';
 }
@@ -90,7 +94,8 @@ export function parseCommand(
   if (publishes && settings.on(table.dryRun)) {
     throw new ConfigError('--check-publish', 'sends a datum, which --dry-run forbids');
   }
-  const needsNoName = !publishes && (isDryRun || isCheck);
+  const healthy = settings.one(table.healthy);
+  const needsNoName = !publishes && (isDryRun || isCheck || healthy !== undefined);
   const kind = settings.one(table.statistics) ?? 'median';
   const periodSeconds = settings.one(table.period) ?? Number(table.period.fallback);
   const intervalSeconds = settings.one(table.interval) ?? Number(table.interval.fallback);
@@ -154,6 +159,9 @@ export function parseCommand(
     graceMs: milliseconds(settings.one(table.grace)),
     receipt: settings.one(table.receipt),
     report: settings.one(table.report),
+    statusFile: settings.one(table.statusFile),
+    healthy,
+    maxAgeSeconds: settings.one(table.maxAge),
     logLevel: settings.one(table.logLevel) ?? (isDryRun ? 'info' : 'warn'),
     logFormat: settings.one(table.logFormat) ?? 'text',
   };

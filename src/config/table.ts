@@ -20,6 +20,7 @@ import { OUTPUT_EXPECTED, OUTPUT_VALUE, type Output, parseOutput } from './outpu
 const LONGEST_PERIOD = 3600;
 const LEAST_INTERVAL = 0.1;
 const LONGEST_FLUSH = 600;
+const LONGEST_AGE = 86_400;
 export const MOST_DEFAULT_JITTER = 15;
 const MIB = 1024 * 1024;
 /** More than any machine has. */
@@ -340,6 +341,33 @@ export const grace: Flag<number> = {
   parse: seconds,
 };
 
+export const statusFile: Flag<string> = {
+  name: 'status-file',
+  value: 'FILE',
+  fallback: 'none',
+  meaning: 'keep a file that says how the agent is, for --healthy and dashboards',
+  expected: 'a file',
+  parse: (text) => text || undefined,
+};
+
+export const healthy: Flag<string> = {
+  name: 'healthy',
+  value: 'FILE',
+  fallback: '',
+  meaning: 'say by that file whether the agent is well, exit 0 if it is and 1 if not',
+  expected: 'a file',
+  parse: (text) => text || undefined,
+};
+
+export const maxAge: Flag<number> = {
+  name: 'max-age',
+  value: 'SECONDS',
+  fallback: '3 periods of the agent, at least 180',
+  meaning: 'with --healthy: the oldest that a well agent’s file and sample are',
+  expected: `a whole number of seconds from 1 to ${LONGEST_AGE}`,
+  parse: (text) => (/^\d+$/.test(text) ? within(Number(text), 1, LONGEST_AGE) : undefined),
+};
+
 export const dryRun: Switch = {
   name: 'dry-run',
   short: 'd',
@@ -407,6 +435,9 @@ export const FLAGS: FlagTable = {
     memoryLimit,
     logLevel,
     logFormat,
+    statusFile,
+    healthy,
+    maxAge,
   ],
   switches: [
     dryRun,

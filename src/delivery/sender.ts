@@ -169,6 +169,7 @@ export class Sender<Body> {
       windowsLost: lost,
       windowsWaiting: this.#outbox.windows,
       bufferBytes: this.#outbox.bytes,
+      lastAccepted: this.#stats.acceptedAt,
       offsetSeconds: Math.round(this.#delivery.offsetMs / 100) / 10,
     };
   }

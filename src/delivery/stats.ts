@@ -16,6 +16,7 @@ export class Stats {
   #total = { sent: 0, lost: 0 };
   #hour = { ...NONE };
   #hourStartMs: number;
+  #acceptedAt: string | undefined;
 
   constructor(clock: Clock, log: Log, health: Health) {
     this.#clock = clock;
@@ -27,6 +28,11 @@ export class Stats {
   /** Windows since the start. */
   get total(): { readonly sent: number; readonly lost: number } {
     return this.#total;
+  }
+
+  /** When the last request was accepted. */
+  get acceptedAt(): string | undefined {
+    return this.#acceptedAt;
   }
 
   sent(): void {
@@ -44,6 +50,7 @@ export class Stats {
   /** An attempt, and how long the service took where it accepted. */
   attempted(isAccepted: boolean, tookMs: number): void {
     if (isAccepted) {
+      this.#acceptedAt = new Date(this.#clock.wallMs()).toISOString();
       this.#hour.latencyMostMs = Math.max(this.#hour.latencyMostMs, Math.round(tookMs));
       this.#health('publishLatency', tookMs);
     } else {

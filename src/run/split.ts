@@ -5,7 +5,8 @@ export interface Split {
 }
 
 /** With one of these before `--` the job does not run: they are about the agent. */
-const ABOUT_US = /^(?:-h|--(?:help|version|check|check-publish|explain)(?:=(?:true|1))?)$/;
+const ABOUT_US =
+  /^(?:-h|--(?:help|version|check|check-publish|explain)(?:=(?:true|1))?|--healthy(?:=.*)?)$/s;
 
 /** Splits at the first argument that is exactly `--`, before anything is parsed; nothing without one. */
 export function splitCommand(argv: readonly string[]): Split | undefined {

@@ -3,11 +3,12 @@ import { failure } from '../errors.ts';
 
 /** Reads its standard input to the end and puts it at a path: first beside it, then in its place. */
 const WRITER = `
-const { closeSync, fsyncSync, openSync, readFileSync, renameSync, unlinkSync, writeSync } = require('fs');
+const { closeSync, fsyncSync, openSync, readFileSync, renameSync, statSync, unlinkSync, writeSync } = require('fs');
 const [path] = process.argv.slice(1);
 const beside = path + '.' + process.pid + '.tmp';
 try {
   const bytes = readFileSync(0);
+  if (statSync(path, { throwIfNoEntry: false })?.isFile() === false) throw { code: 'not an ordinary file' };
   const fd = openSync(beside, 'w', 0o644);
   for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
   fsyncSync(fd);

@@ -462,6 +462,37 @@ const ROWS: readonly Row[] = [
     bad: ['JSON', 'xml', 'text,json'],
     expected: /expected text or json$/,
   },
+  {
+    flag: 'status-file',
+    read: ({ statusFile }) => statusFile,
+    fallback: undefined,
+    good: [
+      ['/run/agent/status.json', '/run/agent/status.json'],
+      ['here', 'here'],
+    ],
+    bad: [],
+    expected: /expected a file$/,
+  },
+  {
+    flag: 'healthy',
+    read: ({ healthy }) => healthy,
+    fallback: undefined,
+    good: [['/run/agent/status.json', '/run/agent/status.json']],
+    bad: [],
+    expected: /expected a file$/,
+  },
+  {
+    flag: 'max-age',
+    read: ({ maxAgeSeconds }) => maxAgeSeconds,
+    fallback: undefined,
+    good: [
+      ['180', 180],
+      ['1', 1],
+      ['86400', 86_400],
+    ],
+    bad: ['0', '-1', '1.5', '86401', '3m'],
+    expected: /expected a whole number of seconds from 1 to 86400$/,
+  },
 ];
 
 for (const { flag, read, good, bad, expected, ...row } of ROWS) {

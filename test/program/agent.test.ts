@@ -722,6 +722,9 @@ test('the state tells the last figures, and how many samples the open window hol
     samplesInWindow: 0,
     cpuPercent: undefined,
     memoryPercent: undefined,
+    scope: agent.scope,
+    lastSample: undefined,
+    notMeasured: undefined,
   });
   clock.advance(9000);
   told = { memory: 50 };
@@ -732,6 +735,9 @@ test('the state tells the last figures, and how many samples the open window hol
     samplesInWindow: 11,
     cpuPercent: 33.33,
     memoryPercent: 50,
+    scope: agent.scope,
+    lastSample: new Date(clock.wallMs()).toISOString(),
+    notMeasured: undefined,
   });
 });
 

@@ -22,7 +22,15 @@ describe('the command line', () => {
     });
   }
 
-  for (const flag of ['--help', '-h', '--version', '--check', '--check-publish', '--explain']) {
+  for (const flag of [
+    '--help',
+    '-h',
+    '--version',
+    '--check',
+    '--check-publish',
+    '--explain',
+    '--healthy=f',
+  ]) {
     test(`${flag} keeps the job from running`, () => assert.ok(isAboutUs(['-n', 'N', flag])));
   }
 
