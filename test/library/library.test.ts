@@ -220,6 +220,53 @@ describe('an agent', () => {
     ]);
   });
 
+  test('holds 1,000 names and says once that there are more', async () => {
+    const program = startScript(
+      `const agent = await startAgent({ ${NAMES}, dryRun: true, log() {} });
+       const codes = [];
+       agent.on('error', ({ code, count }) => codes.push([code, count]));
+       for (let index = 0; index < 1500; index += 1) agent.put('name ' + index, 1, 'Count');
+       await agent.flush();
+       agent.put('one more', 1);
+       const { names, putsLost } = agent.status();
+       await agent.stop();
+       agent.put('late', 1);
+       agent.put('later', 1);
+       console.log(JSON.stringify([names, putsLost, codes, agent.status().putsLost]));`,
+    );
+    const codes = [
+      ['TOO_MANY_METRICS', 1],
+      ['STOPPED', 1],
+    ];
+    assert.deepEqual(await answerOf(program), [1000, 501, codes, 503]);
+  });
+
+  test('flushes at most once a second, as often as it is asked, and each time all that was put before', async (t) => {
+    const cloudwatch = await startCloudwatch();
+    t.after(() => cloudwatch.close());
+    const program = startScript(
+      `const agent = await startAgent({ ${NAMES}, metrics: [] });
+       const began = performance.now();
+       agent.put('A', 1, 'Count');
+       const first = agent.flush();
+       agent.put('A', 2, 'Count');
+       await Promise.all([first, agent.flush()]);
+       const took = performance.now() - began;
+       await agent.stop();
+       console.log(JSON.stringify(took));`,
+      awsOf(cloudwatch),
+    );
+    const took = Number(await answerOf(program));
+    assert.ok(took > 900 && took < 5000, `${took} ms`);
+    const data = cloudwatch.accepted.flatMap((request) => request.data);
+    assert.equal(
+      data.reduce((sum, { Value = 0 }) => sum + Value, 0),
+      3,
+    );
+    const stamps = data.map(({ Timestamp }) => Timestamp);
+    assert.equal(new Set(stamps).size, stamps.length);
+  });
+
   test('reads no variable of the program, and rejects with errors of its options alone', async () => {
     const program = startScript(
       `const errors = [];
