@@ -61,8 +61,8 @@ export interface World {
   readonly apart?: readonly [node: string, program: string];
   /** For the user agent: `nodejs/v24.1.0 linux/x64`. */
   readonly runtime: string;
-  /** What only a library is told: the process is its caller's. */
-  readonly isGuest?: boolean;
+  /** The process is the caller's of a library: whether nothing else keeps it alive. */
+  readonly isIdle?: () => boolean;
   /** Takes what is to be closed at the end, where the process goes on. */
   readonly atEnd?: (close: () => void) => void;
   readonly onAttempt?: SenderOptions<Form>['onAttempt'];
@@ -261,12 +261,12 @@ function taskMetadata(world: World): () => Promise<TaskMetadata | undefined> {
 }
 
 async function openMetadata(world: World): Promise<TaskMetadata | undefined> {
-  const { environment, ending, threads, isGuest } = world;
+  const { environment, ending, threads, isIdle } = world;
   const base = given(environment, 'ECS_CONTAINER_METADATA_URI_V4');
   if (base === undefined) return undefined;
   const { openTaskMetadata } = await import('./metadata/ecs.ts');
   const { createHttpClient } = await import('./net/http.ts');
-  const http = createHttpClient({ environment, ending, threads, isGuest });
+  const http = createHttpClient({ environment, ending, threads, isIdle });
   world.atEnd?.(http.close);
   return openTaskMetadata(base, http);
 }
@@ -383,11 +383,11 @@ async function openFolder(folder: string, apart: World['apart']): Promise<Disk> 
 
 /** Looks for nothing yet: that is the first request's. */
 export async function openAws(config: Config, world: World): Promise<Aws> {
-  const { environment, clock, log, random, ending, threads, apart, isGuest } = world;
+  const { environment, clock, log, random, ending, threads, apart, isIdle } = world;
   if (apart !== undefined) (await import('./aws/files.ts')).readFilesApart();
   const { createAws } = await import('./aws/aws.ts');
   const home = { environment, platform: platform(), homedir };
-  const names = { ending, threads, isGuest };
+  const names = { ending, threads, isIdle };
   const aws = createAws({ home, flags: config, clock, log, random, ...names });
   world.atEnd?.(aws.close);
   return aws;
