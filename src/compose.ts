@@ -18,7 +18,7 @@ import type { StatusFile } from './health/status-file.ts';
 import { keyedNumber } from './kernel/bytes.ts';
 import { type Log, withFields } from './log.ts';
 import { checkTokens, type Facts, isToken, resolveDimensions } from './metadata/dimensions.ts';
-import type { TaskMetadata } from './metadata/ecs.ts';
+import type { Task, TaskMetadata } from './metadata/ecs.ts';
 import type { Imds } from './metadata/imds.ts';
 import type { Figures, Series } from './metrics/figures.ts';
 import { Labels } from './metrics/labels.ts';
@@ -247,20 +247,40 @@ function taskMetadata(world: World): () => Promise<TaskMetadata | undefined> {
   };
 }
 
-async function openMetadata({
-  environment,
-  ending,
-  threads,
-}: World): Promise<TaskMetadata | undefined> {
+async function openMetadata(world: World): Promise<TaskMetadata | undefined> {
+  const { environment, ending, threads } = world;
   const base = given(environment, 'ECS_CONTAINER_METADATA_URI_V4');
   if (base === undefined) return undefined;
   const { openTaskMetadata } = await import('./metadata/ecs.ts');
   const { createHttpClient } = await import('./net/http.ts');
-  return openTaskMetadata(base, createHttpClient({ environment, ending, threads }));
+  const metadata = openTaskMetadata(base, createHttpClient({ environment, ending, threads }));
+  const told: Seen = {};
+  seen.set(world, told);
+  return {
+    ...metadata,
+    task: async (signal) => {
+      told.task = await metadata.task(signal);
+      return told.task;
+    },
+    ownId: async (signal) => {
+      told.ownId = await metadata.ownId(signal);
+      return told.ownId;
+    },
+  };
 }
 
-/** What all outputs share. */
+/** What the endpoint told whoever asked it. */
+interface Seen {
+  task?: Task;
+  ownId?: string;
+}
+
+const seen = new WeakMap<World, Seen>();
+
+/** What outputs are opened with. */
 interface Outlet {
+  readonly name: string;
+  readonly log: Log;
   readonly publication: Publication;
   readonly health: Health;
   readonly labels: Labels;
@@ -269,12 +289,16 @@ interface Outlet {
 }
 
 /** Each output is loaded on its own, so that none waits for another. */
-async function openOutputs(config: Config, world: World, more: Omit<Outlet, 'aws'>): Promise<Sink> {
+async function openOutputs(
+  config: Config,
+  world: World,
+  more: Omit<Outlet, 'aws' | 'log' | 'name'>,
+): Promise<Sink> {
   const { clock, log } = world;
   let aws: Promise<Aws> | undefined;
-  const outlet: Outlet = {
+  const outlet = {
     ...more,
-    aws: () => {
+    aws: (): Promise<Aws> => {
       aws ??= openAws(config, world);
       return aws;
     },
@@ -283,8 +307,8 @@ async function openOutputs(config: Config, world: World, more: Omit<Outlet, 'aws
   const outputs = config.outputs.map((output) => {
     const name = outputName(output);
     const sink = lazySink(clock);
-    const named = isAlone ? world : { ...world, log: withFields(log, { output: name }) };
-    sink.load(() => openOutput(output, config, named, outlet));
+    const named = isAlone ? log : withFields(log, { output: name });
+    sink.load(() => openOutput(output, config, world, { ...outlet, name, log: named }));
     return [name, sink] as const;
   });
   const [first] = outputs;
@@ -295,6 +319,7 @@ async function openOutputs(config: Config, world: World, more: Omit<Outlet, 'aws
 
 function openOutput(output: Output, config: Config, world: World, more: Outlet): Promise<Sink> {
   if (output.kind === 'cloudwatch') return openCloudwatch(config, world, more);
+  if (output.kind === 'otlp') return openOtlp(output.url, config, world, more);
   throw new ConfigError('--output', `got ${outputName(output)}, which is not there yet`);
 }
 
@@ -312,16 +337,41 @@ async function openCloudwatch(config: Config, world: World, more: Outlet): Promi
     ...more,
     aws,
     userAgent: userAgent(world),
-    resolve: resolver(world, aws),
-    openStore: await spoolOpener('cloudwatch', config, world),
+    resolve: resolver(world, more.aws),
+    openStore: await spoolOpener(more.name, config, { ...world, log: more.log }),
     remedyFor: (verdict) => remedyOf(verdict, world.environment),
   });
 }
 
-function resolver(world: World, aws: Aws): Resolve {
+/** Nothing of AWS is loaded where requests are not signed. */
+async function openOtlp(
+  url: string | undefined,
+  config: Config,
+  world: World,
+  more: Outlet,
+): Promise<Sink> {
+  const { otlpSink } = await import('./sinks/otlp.ts');
+  const { otlpTarget } = await import('./otlp/target.ts');
+  const { withResource } = await import('./otlp/resource.ts');
+  const { remedyOf } = await import('./diagnostics/diagnosis.ts');
+  const resolve = resolver(world, more.aws);
+  return otlpSink({
+    ...config,
+    ...world,
+    ...more,
+    target: otlpTarget({ ...config, ...world, ...more, url }),
+    userAgent: userAgent(world),
+    resolve: async (dimensions, signal) =>
+      withResource(await resolve(dimensions, signal), { ...world, ...seen.get(world) }),
+    openStore: await spoolOpener(more.name, config, { ...world, log: more.log }),
+    remedyFor: (verdict) => remedyOf(verdict, world.environment),
+  });
+}
+
+function resolver(world: World, aws: () => Promise<Aws>): Resolve {
   const { environment, hostname } = world;
   const imds: Imds = {
-    get: async (path, signal) => (await aws.context(signal)).imds.get(path, signal),
+    get: async (path, signal) => (await (await aws()).context(signal)).imds.get(path, signal),
   };
   const asked: Facts = { environment, hostname, metadata: taskMetadata(world), imds };
   return async (dimensions, signal) =>
@@ -404,7 +454,8 @@ export async function check(config: Config, world: World): Promise<number> {
   };
   try {
     const post = await poster(world, aws);
-    const resolve = (signal: AbortSignal) => resolver(world, aws)(config.dimensions, signal);
+    const resolve = (signal: AbortSignal) =>
+      resolver(world, async () => aws)(config.dimensions, signal);
     const { namespace, checkPublish: isPublishing, logFormat: format } = config;
     const { environment } = world;
     const how = { aws, environment, clock, post, resolve, isPublishing, namespace, format, write };
