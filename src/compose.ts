@@ -11,6 +11,7 @@ import type { Resolve } from './delivery/publications.ts';
 import type { Post } from './delivery/service.ts';
 import type { Health } from './delivery/stats.ts';
 import type { Adopt, PendingWindows, Store } from './delivery/store.ts';
+import type { OtlpOutlet } from './diagnostics/check-otlp.ts';
 import { periodWarning, startLine } from './diagnostics/start.ts';
 import { type Environment, given } from './environment.ts';
 import { ConfigError, codeOf } from './errors.ts';
@@ -20,6 +21,7 @@ import { type Log, withFields } from './log.ts';
 import { checkTokens, type Facts, isToken, resolveDimensions } from './metadata/dimensions.ts';
 import type { Task, TaskMetadata } from './metadata/ecs.ts';
 import type { Imds } from './metadata/imds.ts';
+import type { ClosedWindow } from './metrics/aggregate.ts';
 import type { Figures, Series } from './metrics/figures.ts';
 import { Labels } from './metrics/labels.ts';
 import type { Publication } from './metrics/publication.ts';
@@ -125,7 +127,14 @@ export async function compose(config: Config, world: World, by?: Watching): Prom
     return agentOf({ ...common, sink, ...(by && { onSample: by.onSample }) });
   }
   const percentScale = config.compatFraction ? 100 : 1;
-  const sink = new ConsoleSink({ publication, format: config.logFormat, percentScale, lines });
+  const sink = new ConsoleSink({
+    publication,
+    format: config.logFormat,
+    percentScale,
+    lines,
+    isClassic: config.outputs.some(({ kind }) => kind === 'cloudwatch'),
+    others: await openPreviews(config, world, publication),
+  });
   return agentOf({
     ...common,
     sink,
@@ -134,6 +143,23 @@ export async function compose(config: Config, world: World, by?: Watching): Prom
       by?.onSample(figures, wallMs);
     },
   });
+}
+
+/** What the outputs beside CloudWatch's own would send. */
+async function openPreviews(
+  config: Config,
+  world: World,
+  publication: Publication,
+): Promise<((window: ClosedWindow) => readonly string[])[]> {
+  const { compatFraction, logFormat, outputs } = config;
+  const others = outputs.filter(({ kind }) => kind === 'otlp');
+  if (others.length === 0) return [];
+  const { otlpPreview } = await import('./otlp/preview.ts');
+  const { withResource } = await import('./otlp/resource.ts');
+  const dimensions = withResource(publication.dimensions, world);
+  return others.map((output) =>
+    otlpPreview(outputName(output), { ...publication, dimensions }, compatFraction, logFormat),
+  );
 }
 
 async function openStatusFile(config: Config, world: World): Promise<StatusFile | undefined> {
@@ -353,7 +379,7 @@ async function openOtlp(
   const { otlpSink } = await import('./sinks/otlp.ts');
   const { otlpTarget } = await import('./otlp/target.ts');
   const { withResource } = await import('./otlp/resource.ts');
-  const { remedyOf } = await import('./diagnostics/diagnosis.ts');
+  const { otlpRemedyOf } = await import('./diagnostics/diagnosis.ts');
   const resolve = resolver(world, more.aws);
   return otlpSink({
     ...config,
@@ -364,7 +390,7 @@ async function openOtlp(
     resolve: async (dimensions, signal) =>
       withResource(await resolve(dimensions, signal), { ...world, ...seen.get(world) }),
     openStore: await spoolOpener(more.name, config, { ...world, log: more.log }),
-    remedyFor: (verdict) => remedyOf(verdict, world.environment),
+    remedyFor: (verdict) => otlpRemedyOf(verdict, world.environment),
   });
 }
 
@@ -447,23 +473,49 @@ export async function check(config: Config, world: World): Promise<number> {
   const { clock, lines } = world;
   checkTokens(config.dimensions, world.environment);
   const source = await watchSource(selectOptions(config, world, openRoot(config)));
-  const aws = await openAws(config, world);
+  let aws: Promise<Aws> | undefined;
+  const awsOnce = (): Promise<Aws> => {
+    aws ??= openAws(config, world);
+    return aws;
+  };
   const { runCheck } = await import('./diagnostics/check.ts');
   const write = (line: string): void => {
     lines.write(line);
   };
   try {
-    const post = await poster(world, aws);
-    const resolve = (signal: AbortSignal) =>
-      resolver(world, async () => aws)(config.dimensions, signal);
+    const resolve = (signal: AbortSignal) => resolver(world, awsOnce)(config.dimensions, signal);
+    const outlets = await otlpOutlets(config, world, awsOnce);
+    const isClassic = config.outputs.some(({ kind }) => kind === 'cloudwatch');
+    const needsAws = isClassic || outlets.some(({ target }) => !target.isPlain);
+    const services = needsAws ? await awsOnce() : undefined;
+    const post = services && isClassic ? await poster(world, services) : undefined;
     const { namespace, checkPublish: isPublishing, logFormat: format } = config;
     const { environment } = world;
-    const how = { aws, environment, clock, post, resolve, isPublishing, namespace, format, write };
-    const exit = await runCheck({ ...how, source: source.describe() });
+    const how = { environment, clock, post, resolve, isPublishing, namespace, format, write };
+    const exit = await runCheck({ ...how, aws: services, outlets, source: source.describe() });
     if (config.explain) lines.write(await explain(config, world));
     return exit;
   } finally {
     source.close();
-    aws.close();
+    (await aws)?.close();
   }
+}
+
+/** OTLP endpoints to be looked at. */
+async function otlpOutlets(
+  config: Config,
+  world: World,
+  aws: () => Promise<Aws>,
+): Promise<OtlpOutlet[]> {
+  const outputs = config.outputs.filter((output) => output.kind === 'otlp');
+  if (outputs.length === 0) return [];
+  const { otlpTarget } = await import('./otlp/target.ts');
+  const { createOtlpPost } = await import('./otlp/post.ts');
+  const { clock } = world;
+  const { headers, compatFraction: isFraction } = config;
+  return outputs.map((output) => {
+    const target = otlpTarget({ ...config, ...world, aws, url: output.url });
+    const post = createOtlpPost({ ...target, clock, headers, userAgent: userAgent(world) });
+    return { name: outputName(output), target, headers, post, isFraction };
+  });
 }

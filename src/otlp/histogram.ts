@@ -1,6 +1,7 @@
-/** As the SDKs have it: the most buckets on a side, and the finest scale. */
+/** As the SDKs have it: the most buckets on a side. */
 const MAX_BUCKETS = 160;
-const MAX_SCALE = 20;
+/** Buckets of 0.5 %: finer ones would be many, mostly empty, and billed. Least and most stay exact. */
+const MAX_SCALE = 7;
 
 interface Buckets {
   readonly offset: number;

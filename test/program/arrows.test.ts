@@ -19,6 +19,8 @@ const ARROWS: Readonly<Record<string, string>> = {
 
   'diagnostics/start': 'config/config environment errors log',
   'diagnostics/explain': 'clock metrics sources/detect sources/rootfs sources/select sources/watch',
+  'diagnostics/check-otlp':
+    'aws/answer cloudwatch/post delivery/service delivery/verdict metadata/json net/http otlp diagnostics',
   diagnostics:
     'aws aws/credentials clock cloudwatch delivery environment errors metrics/publication net/http',
 
@@ -66,6 +68,7 @@ const ARROWS: Readonly<Record<string, string>> = {
   'cloudwatch/post':
     'aws aws/credentials clock cloudwatch/compression cloudwatch/form cloudwatch/judge delivery/service delivery/verdict environment net/http node:zlib',
 
+  'otlp/preview': 'metrics/aggregate metrics/publication otlp',
   otlp: 'aws/endpoint aws/redact cloudwatch/form cloudwatch/limits cloudwatch/post delivery metrics/publication version',
   'otlp/names': 'metrics/catalog',
   'otlp/resource': 'environment metadata/ecs metrics/publication',
