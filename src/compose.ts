@@ -29,7 +29,9 @@ import { Window } from './metrics/window.ts';
 import { ConsoleSink } from './sinks/console.ts';
 import { lazySink } from './sinks/lazy.ts';
 import type { Lines } from './sinks/lines.ts';
+import type { Screen, ScreenOptions } from './sinks/screen.ts';
 import type { Sink } from './sinks/sink.ts';
+import type { Terminal } from './sinks/terminal.ts';
 import { optional } from './sources/meters.ts';
 import type { SelfUsage } from './sources/options.ts';
 import { openRootFs, type RootFs } from './sources/rootfs.ts';
@@ -54,6 +56,8 @@ export interface World {
   readonly selfUsage: () => Omit<SelfUsage, 'anonymousBytes'>;
   /** Standard output. */
   readonly lines: Lines;
+  /** Standard output, where a dry run is drawn on it. */
+  readonly terminal?: Terminal | undefined;
   /** Aborted when the end has begun. */
   readonly ending: AbortSignal;
   /** Counts calls that hold a thread, which keeps the process from ending. */
@@ -81,12 +85,13 @@ const KIB = 1024;
  * @throws ConfigError where the settings do not fit this place
  */
 export async function compose(config: Config, world: World, by?: Watching): Promise<Agent> {
-  const { clock, log, lines } = world;
+  const { clock, log, lines, terminal } = world;
   checkTokens(config.dimensions, world.environment);
-  const source = await openSource(config, world, by);
+  const said: string[] = [];
+  const source = await openSource(config, terminal === undefined ? world : noting(world, said), by);
   const window = new Window(config.metrics.map(({ series }) => series));
   // Whoever reads it may signal at once: by then the agent has begun.
-  clock.after(0, () => sayStart(config, world, source.describe()));
+  if (terminal?.isLogs !== true) clock.after(0, () => sayStart(config, world, source.describe()));
   const publication: Publication = {
     namespace: config.namespace,
     dimensions: config.dimensions,
@@ -127,14 +132,17 @@ export async function compose(config: Config, world: World, by?: Watching): Prom
     return agentOf({ ...common, sink, ...(by && { onSample: by.onSample }) });
   }
   const percentScale = config.compatFraction ? 100 : 1;
-  const sink = new ConsoleSink({
-    publication,
-    format: config.logFormat,
-    percentScale,
-    lines,
-    isClassic: config.outputs.some(({ kind }) => kind === 'cloudwatch'),
-    others: await openPreviews(config, world, publication),
-  });
+  const sink =
+    terminal === undefined
+      ? new ConsoleSink({
+          publication,
+          format: config.logFormat,
+          percentScale,
+          lines,
+          isClassic: config.outputs.some(({ kind }) => kind === 'cloudwatch'),
+          others: await openPreviews(config, world, publication),
+        })
+      : await openScreen({ ...common, terminal, publication, said });
   return agentOf({
     ...common,
     sink,
@@ -169,6 +177,24 @@ async function openStatusFile(config: Config, world: World): Promise<StatusFile 
   const poolSize = world.environment['UV_THREADPOOL_SIZE'];
   const isBesideJob = world.apart !== undefined;
   return open({ ...world, path, periodMs, version: VERSION, poolSize, isBesideJob });
+}
+
+async function openScreen(
+  options: Omit<ScreenOptions, 'measured'> & { readonly source: Source },
+): Promise<Screen> {
+  const { Screen } = await import('./sinks/screen.ts');
+  const { wordsOf } = await import('./diagnostics/words.ts');
+  return new Screen({ ...options, measured: () => wordsOf(options.source.describe()) });
+}
+
+/** The same, where warnings are kept as well. */
+function noting(world: World, said: string[]): World {
+  const { log } = world;
+  const warn: Log['warn'] = (message, fields) => {
+    said.push(message);
+    log.warn(message, fields);
+  };
+  return { ...world, log: { ...log, warn } };
 }
 
 /** What is chosen for the scope; what no scope has is loaded where it is wanted. */

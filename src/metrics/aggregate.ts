@@ -80,7 +80,7 @@ function reduced(sorted: Float64Array, reduce: Reducer): number {
 }
 
 /** The middle number, or the mean of the two in the middle. */
-function median(sorted: Float64Array): number {
+export function median(sorted: Float64Array): number {
   const upper = sorted.length >> 1;
   const high = sorted[upper] ?? Number.NaN;
   if (sorted.length % 2 === 1) return high;

@@ -102,11 +102,12 @@ export class ConsoleSink implements Sink {
   }
 }
 
-function datumLine({ name, unit, values, counts, samples, least, most }: Datum): string {
+/** One datum in words. */
+export function datumLine({ name, unit, values, counts, samples, least, most }: Datum): string {
   const figure = counts === undefined ? `${values[0]}` : `${values.length} distinct values`;
   return `${name} ${figure} ${unit} (${samples} samples, min ${least}, max ${most})`;
 }
 
-function plural(count: number, noun: string): string {
+export function plural(count: number, noun: string): string {
   return count === 1 ? `1 ${noun}` : `${count} ${noun}s`;
 }
