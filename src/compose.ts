@@ -14,7 +14,7 @@ import type { Adopt, PendingWindows, Store } from './delivery/store.ts';
 import type { OtlpOutlet } from './diagnostics/check-otlp.ts';
 import { periodWarning, startLine } from './diagnostics/start.ts';
 import { type Environment, given } from './environment.ts';
-import { ConfigError, codeOf } from './errors.ts';
+import { ConfigError } from './errors.ts';
 import type { StatusFile } from './health/status-file.ts';
 import { keyedNumber } from './kernel/bytes.ts';
 import { type Log, withFields } from './log.ts';
@@ -199,7 +199,7 @@ function noting(world: World, said: string[]): World {
 
 /** What is chosen for the scope; what no scope has is loaded where it is wanted. */
 async function openSource(config: Config, world: World, by: Watching | undefined): Promise<Source> {
-  const fs = openRoot(config);
+  const fs = openRootFs(config.root);
   const plain = selectOptions(config, world, fs);
   const wanted = new Set([...plain.wanted, ...(by?.series ?? [])]);
   const isBesideJob = by?.isBesideJob === true;
@@ -241,22 +241,10 @@ function sayStart(config: Config, { log, environment }: World, description: stri
   if (warning !== undefined) log.warn(warning);
 }
 
-/** Node's permission model forbids it without saying which flag allows it. */
-function openRoot({ root }: Config): RootFs {
-  try {
-    return openRootFs(root);
-  } catch (error) {
-    const codes = error instanceof Error ? [codeOf(error), codeOf(error.cause)] : [];
-    if (!codes.includes('ERR_ACCESS_DENIED')) throw error;
-    const problem = `does not allow ${root} to be read: start node with --allow-fs-read=* as well`;
-    throw new ConfigError('node --permission', problem, { cause: error });
-  }
-}
-
 /** What `--explain` prints: every source that could be, what it read, and the figures. */
 export async function explain(config: Config, world: World): Promise<string> {
   const { explainSource } = await import('./diagnostics/explain.ts');
-  const options = selectOptions(config, world, openRoot(config));
+  const options = selectOptions(config, world, openRootFs(config.root));
   return explainSource(options, config.metrics, config.logFormat);
 }
 
@@ -277,7 +265,7 @@ function selectOptions(config: Config, world: World, fs: RootFs): SelectOptions 
 
 /** The agent's own process is here, whichever root is read. */
 function selfUsage(world: World, ownRoot: RootFs | undefined): () => SelfUsage {
-  const fs = ownRoot ?? openRootFs('/');
+  const fs = ownRoot ?? openRootFs('/', false);
   const status = fs.file('/proc/self/status');
   return () => ({
     ...world.selfUsage(),
@@ -498,7 +486,7 @@ async function poster(world: World, aws: Aws): Promise<Post<Form>> {
 export async function check(config: Config, world: World): Promise<number> {
   const { clock, lines } = world;
   checkTokens(config.dimensions, world.environment);
-  const source = await watchSource(selectOptions(config, world, openRoot(config)));
+  const source = await watchSource(selectOptions(config, world, openRootFs(config.root)));
   let aws: Promise<Aws> | undefined;
   const awsOnce = (): Promise<Aws> => {
     aws ??= openAws(config, world);

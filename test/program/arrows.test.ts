@@ -45,7 +45,7 @@ const ARROWS: Readonly<Record<string, string>> = {
   sources: 'clock environment errors kernel metadata metrics sources/cgroup',
   'sources/rootfs': 'errors node:fs',
   // The sources that start processes: on macOS, and for GPUs; never on a tick.
-  'sources/gpu': 'clock metrics node:child_process',
+  'sources/gpu': 'clock errors metrics node:child_process node:stream',
   'sources/mac':
     'clock errors kernel/vmstat metrics node:child_process node:os sources/common sources/meters sources/options sources/source',
   'sources/cgroup': 'errors kernel metrics sources',
