@@ -155,16 +155,14 @@ function priceLines(view: View, isWide: boolean, take: (lines: number) => boolea
     const more: Line = [[PLAIN, `or ${likeBilled} ${like} as ${likeModel}`]];
     return take(1) ? [line, more] : [line];
   }
-  const gap = isWide ? '   ' : ' ';
+  const [gap, month] = isWide ? ['   ', ' a month'] : [' ', '/month'];
   const most = [0, 1, 2].map((at) => Math.max(...prices.map((price) => price[at]?.length ?? 0)));
-  return prices.map(([model, billed, dollars], at) => {
-    const texts = [
-      model.padEnd(most[0] ?? 0),
-      billed.padStart(most[1] ?? 0),
-      dollars.padStart(most[2] ?? 0),
-    ];
+  return prices.map((price, at) => {
+    const texts = price.map((text, column) =>
+      column === 0 ? text.padEnd(most[0] ?? 0) : text.padStart(most[column] ?? 0),
+    );
     const note = isWide && at === prices.length - 1 ? gap + pricesOf : '';
-    return [[at === 0 ? PLAIN : DIM, `${texts.join(gap)} a month${note}`]];
+    return [[at === 0 ? PLAIN : DIM, texts.join(gap) + month + note]];
   });
 }
 

@@ -9,7 +9,7 @@ import { metricsMonth, metricsOf, otlpMonth, PRICES, requestsMonth } from '../me
 import type { Publication } from '../metrics/publication.ts';
 import type { Window } from '../metrics/window.ts';
 import { fold, harmless } from './columns.ts';
-import { datumLine, plural } from './console.ts';
+import { datumText, plural } from './console.ts';
 import { frame, type Price, type View } from './frame.ts';
 import type { Outcome, Sink } from './sink.ts';
 import { SPAN_MS } from './spark.ts';
@@ -219,7 +219,7 @@ export class Screen implements Sink, Drawn {
       next: this.#hasEnded
         ? `ended: ${plural(this.#windows, 'window')} shown`
         : `in ${this.#secondsLeft()} s: ${plural(data.length, 'datum')} to ${[publication.namespace, ...names].join(', ')}`,
-      datums: data.map((datum) => datumLine({ ...datum, name: datum.name.padEnd(width) })),
+      datums: data.map((datum) => `${datum.name.padEnd(width)}  ${datumText(datum)}`),
       prices: this.#prices(),
       pricesOf: `us-east-1, ${PRICES.asOf}`,
       warnings: [...absent, ...said.slice(-MOST_SAID).filter(isNews)],
