@@ -8,6 +8,7 @@ import { MAX_VALUES } from './cloudwatch/limits.ts';
 import type { Config } from './config/config.ts';
 import { type Output, outputName } from './config/outputs.ts';
 import type { Resolve } from './delivery/publications.ts';
+import type { SenderOptions } from './delivery/sender.ts';
 import type { Post } from './delivery/service.ts';
 import type { Health } from './delivery/stats.ts';
 import type { Adopt, PendingWindows, Store } from './delivery/store.ts';
@@ -66,6 +67,12 @@ export interface World {
   readonly apart?: readonly [node: string, program: string];
   /** For the user agent: `nodejs/v24.1.0 linux/x64`. */
   readonly runtime: string;
+  /** What only a library is told: the process is its caller's. */
+  readonly isGuest?: boolean;
+  /** Takes what is to be closed at the end, where the process goes on. */
+  readonly atEnd?: (close: () => void) => void;
+  readonly onAttempt?: SenderOptions<Form>['onAttempt'];
+  readonly onFault?: (error: unknown) => void;
 }
 
 /** What else looks at the samples, and what it wants measured for that. */
@@ -75,6 +82,9 @@ export interface Watching {
   /** Where `--scope` says nothing. */
   readonly scope?: Scope;
   readonly isBesideJob?: boolean;
+  /** The caller's own metrics, and who sees each window. */
+  readonly more?: AgentOptions['more'];
+  readonly onWindow?: AgentOptions['onWindow'];
 }
 
 const KIB = 1024;
@@ -113,6 +123,8 @@ export async function compose(config: Config, world: World, by?: Watching): Prom
     wantsAll: config.wantsAll,
     window,
     labels,
+    ...(by?.more && { more: by.more }),
+    ...(by?.onWindow && { onWindow: by.onWindow }),
     aggregate: {
       metrics: config.metrics,
       statistics: config.statistics,
@@ -212,7 +224,7 @@ async function openSource(config: Config, world: World, by: Watching | undefined
       return watch('auto');
     },
   );
-  if (by === undefined && !EXTRA.some((series) => wanted.has(series))) return source;
+  if (!by?.series.length && !EXTRA.some((series) => wanted.has(series))) return source;
   const { openExtra, withExtra, hushed } = await import('./sources/extra.ts');
   const { PATH = '', LD_LIBRARY_PATH } = world.environment;
   const environment = { PATH, ...(LD_LIBRARY_PATH === undefined ? {} : { LD_LIBRARY_PATH }) };
@@ -266,6 +278,7 @@ function selectOptions(config: Config, world: World, fs: RootFs): SelectOptions 
 /** The agent's own process is here, whichever root is read. */
 function selfUsage(world: World, ownRoot: RootFs | undefined): () => SelfUsage {
   const fs = ownRoot ?? openRootFs('/', false);
+  world.atEnd?.(fs.close);
   const status = fs.file('/proc/self/status');
   return () => ({
     ...world.selfUsage(),
@@ -288,12 +301,14 @@ function taskMetadata(world: World): () => Promise<TaskMetadata | undefined> {
 }
 
 async function openMetadata(world: World): Promise<TaskMetadata | undefined> {
-  const { environment, ending, threads } = world;
+  const { environment, ending, threads, isGuest } = world;
   const base = given(environment, 'ECS_CONTAINER_METADATA_URI_V4');
   if (base === undefined) return undefined;
   const { openTaskMetadata } = await import('./metadata/ecs.ts');
   const { createHttpClient } = await import('./net/http.ts');
-  const metadata = openTaskMetadata(base, createHttpClient({ environment, ending, threads }));
+  const http = createHttpClient({ environment, ending, threads, isGuest });
+  world.atEnd?.(http.close);
+  const metadata = openTaskMetadata(base, http);
   const told: Seen = {};
   seen.set(world, told);
   return {
@@ -348,7 +363,8 @@ async function openOutputs(
     const name = outputName(output);
     const sink = lazySink(clock);
     const named = isAlone ? log : withFields(log, { output: name });
-    sink.load(() => openOutput(output, config, world, { ...outlet, name, log: named }));
+    const load = () => openOutput(output, config, world, { ...outlet, name, log: named });
+    sink.load(load, world.onFault);
     return [name, sink] as const;
   });
   const [first] = outputs;
@@ -461,11 +477,14 @@ async function openFolder(folder: string, apart: World['apart']): Promise<Disk> 
 
 /** Looks for nothing yet: that is the first request's. */
 export async function openAws(config: Config, world: World): Promise<Aws> {
-  const { environment, clock, log, random, ending, threads, apart } = world;
+  const { environment, clock, log, random, ending, threads, apart, isGuest } = world;
   if (apart !== undefined) (await import('./aws/files.ts')).readFilesApart();
   const { createAws } = await import('./aws/aws.ts');
   const home = { environment, platform: platform(), homedir };
-  return createAws({ home, flags: config, clock, log, random, ending, threads });
+  const names = { ending, threads, isGuest };
+  const aws = createAws({ home, flags: config, clock, log, random, ...names });
+  world.atEnd?.(aws.close);
+  return aws;
 }
 
 export function userAgent({ runtime }: World): string {
