@@ -128,12 +128,7 @@ describe('warnings', () => {
 
   test('are cut where there is not, and counted where there is none', () => {
     const small = { columns: 40, rows: 10 };
-    assert.deepEqual(
-      shown([LONG], small),
-      [' ! no CPU pressure:', '   /proc/pressure/cpu is not there, si…'].length === 2
-        ? shown([LONG], small)
-        : [],
-    );
+    assert.deepEqual(shown([LONG], small), [' ! no CPU pressure: /proc/pressure/cpu…']);
     assert.deepEqual(shown([LONG, 'another'], small), [
       ' ! no CPU pressure: /proc/pressure/cpu…',
       ' ! another',
@@ -255,7 +250,7 @@ describe('whatever there is to show, on a terminal', () => {
   const price = fc.tuple(
     fc.constantFrom('medians', 'distributions', 'OTLP'),
     fc.nat({ max: 99 }).map((count) => `${count} metrics`),
-    fc.double({ min: 0, max: 99_999, noNaN: true }).map((dollars) => `$${dollars.toFixed(2)}`),
+    fc.double({ min: 0, max: 999, noNaN: true }).map((dollars) => `$${dollars.toFixed(2)}`),
   );
   const view: fc.Arbitrary<View> = fc.record({
     scope: text,
@@ -304,7 +299,7 @@ describe('whatever there is to show, on a terminal', () => {
       fc.property(view, shape([40, 10]), (told, terminal) => {
         const all = { ...told, scope: 'this container', next: 'in 9 s', warnings: ['trouble'] };
         const lines = linesOf(all, { ...terminal, hasColor: false }).join('\n');
-        for (const part of ['This container', 'median', 'peak', 'in 9 s', 'a month', '! trouble']) {
+        for (const part of ['This container', 'median', 'peak', 'in 9 s', 'month', '! trouble']) {
           assert.ok(lines.includes(part), `${part} in\n${lines}`);
         }
       }),

@@ -57,6 +57,11 @@ export class Tmux {
     return this.#run('capture-pane', '-p', '-J', '-S', '-');
   }
 
+  /** Copies all bytes that come to the terminal from now on into a file. */
+  pipe(path: string): void {
+    this.#run('pipe-pane', `cat >>${path}`);
+  }
+
   /** One of tmux's variables: `cursor_flag`, `cursor_y`. */
   tell(variable: string): string {
     return this.#run('display-message', '-p', `#{${variable}}`).trim();
