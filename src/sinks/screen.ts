@@ -51,6 +51,9 @@ const MOST_COLUMNS = 500;
 /** Limits change in place; to look for them is some reading of files. */
 const LOOK_MS = 10_000;
 const MOST_SAID = 3;
+/** Lines of the log can be read so long, as far as this many rows are left for the frame. */
+const READING_MS = 10_000;
+const LEAST_ROWS = 10;
 const MEBIBYTE = 2 ** 20;
 const GIBIBYTE = 2 ** 30;
 /** Sizes from here on are in GiB. */
@@ -85,6 +88,9 @@ export class Screen implements Sink, Drawn {
   #rows = 0;
   /** Lines of frames that went out of a terminal that shrank; they come back when it grows. */
   #outside = 0;
+  /** Lines of the log that are being read above it. */
+  #above = 0;
+  #readUntilMs = 0;
   #isHidingCursor = false;
   #isClosed = false;
   #cancel: () => void = () => undefined;
@@ -163,15 +169,19 @@ export class Screen implements Sink, Drawn {
   };
 
   #write(above: readonly string[]): void {
-    const size = this.#terminal.size();
-    const rows = frame(this.#view(), { ...this.#terminal, ...size });
-    const up = this.#linesUp(size.columns, size.rows);
+    const { columns, rows: all } = this.#terminal.size();
+    const nowMs = this.#clock.monoMs();
+    this.#above = above.length + (nowMs < this.#readUntilMs ? this.#above : 0);
+    if (above.length > 0) this.#readUntilMs = nowMs + READING_MS;
+    const kept = Math.min(this.#above, Math.max(0, all - LEAST_ROWS));
+    const rows = frame(this.#view(), { ...this.#terminal, columns, rows: all - kept });
+    const up = this.#linesUp(columns, all);
     const begin = (this.#isHidingCursor ? '' : HIDE_CURSOR) + (up > 0 ? `\x1b[${up}A\r` : '\r');
     const lines = [...above, ...rows.map(({ text }) => text)];
     const text = lines.map((line) => `${line}${ERASE_LINE}\r\n`).join('');
     this.#terminal.write(begin + text + ERASE_BELOW);
     this.#isHidingCursor = true;
-    this.#drawn = rows.map(({ columns }) => columns);
+    this.#drawn = rows.map((row) => row.columns);
   }
 
   /** How far above the cursor the frame before begins, on a terminal that may have another size by now. */
