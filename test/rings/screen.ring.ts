@@ -163,11 +163,7 @@ describe('the screen of a dry run', { skip: lacking('tmux') }, () => {
     await inTerminal({ environment: { NODE_OPTIONS: `--require ${hook}` } }, async (terminal) => {
       terminal.type('sh agent');
       await terminal.until('sample', hasSample);
-      const screen = await terminal.until(
-        'fault',
-        (shown) => rowsWith(shown, 'Error: a fault') > 0,
-      );
-      assert.ok(isOneFrame(screen), screen.join('\n'));
+      await terminal.until('fault', (screen) => rowsWith(screen, 'Error: a fault') > 0);
       await assertEnded(terminal, 1);
     });
   });
