@@ -18,7 +18,7 @@ const COLUMNS = 80;
 const ROWS = 24;
 /** As long as a sample a column has room. */
 const SECONDS = 61;
-const REPORT = { width: 900, height: 1180 };
+const REPORT = { width: 860, height: 720 };
 
 /** Work that comes and goes, and memory that grows, as of a service under some load. */
 const LOAD = `const held = [];
@@ -49,8 +49,8 @@ try {
 }
 
 async function drawScreen(): Promise<void> {
-  const [file = '', ...argv] = inCgroup(cgroup, [process.execPath, load, String(SECONDS + 60)]);
-  const worker = start(file, argv, { lifetimeMs: 1000 * (SECONDS + 60) });
+  const [file = '', ...argv] = inCgroup(cgroup, [process.execPath, load, String(SECONDS * 2)]);
+  const worker = start(file, argv, { lifetimeMs: 1000 * SECONDS * 2 });
   const terminal = new Tmux({ columns: COLUMNS, rows: ROWS });
   try {
     const flags = '--dry-run --scope container --namespace Shop --service api';
@@ -74,7 +74,7 @@ async function drawReport(): Promise<void> {
   const flags = ['--dry-run', '--scope', 'container', '--log-level', 'error', '--report', page];
   const job = ['--', process.execPath, load, String(SECONDS)];
   const [file = '', ...argv] = inCgroup(cgroup, [process.execPath, AGENT, ...flags, ...job]);
-  const run = start(file, argv, { lifetimeMs: 1000 * (SECONDS + 60) });
+  const run = start(file, argv, { lifetimeMs: 1000 * SECONDS * 2 });
   await run.ended;
   screenshot(readFileSync(page, 'utf8'), join(DOCS, 'report.png'), REPORT.width, REPORT.height);
 }

@@ -21,6 +21,7 @@ export interface Measured {
   readonly source: string;
   /** `0.5 CPU`; empty where there is no limit. */
   readonly cpuLimit: string;
+  readonly hasMemoryLimit: boolean;
 }
 
 export interface ScreenOptions {
@@ -86,7 +87,7 @@ export class Screen implements Sink, Drawn {
   /** Columns of each line of the frame that is on the terminal. */
   #drawn: readonly number[] = [];
   #rows = 0;
-  /** Lines of frames that went out of a terminal that shrank; they come back when it grows. */
+  /** Lines of frames that a smaller terminal has pushed out; they come back when it grows. */
   #outside = 0;
   /** Lines of the log that are being read above it. */
   #above = 0;
@@ -189,10 +190,10 @@ export class Screen implements Sink, Drawn {
     const up = this.#drawn.reduce((sum, width) => sum + Math.max(1, Math.ceil(width / columns)), 0);
     const grown = this.#rows === 0 ? 0 : rows - this.#rows;
     this.#rows = rows;
-    if (grown < 0) this.#outside += Math.max(0, up + 1 - rows);
     const back = Math.min(this.#outside, Math.max(0, grown));
-    this.#outside -= back;
-    return up + back;
+    const inside = Math.min(up + back, rows - 1);
+    this.#outside += up - inside;
+    return inside;
   }
 
   #view(): View {
@@ -202,7 +203,7 @@ export class Screen implements Sink, Drawn {
     if (this.#clock.monoMs() - this.#lookedMs >= LOOK_MS) this.#measured = this.#look();
     const data = aggregate(window, how);
     for (const { name } of data) this.#billed.add(name);
-    const { cpuLimit, ...measured } = this.#measured;
+    const { cpuLimit, hasMemoryLimit, ...measured } = this.#measured;
     const names = publication.dimensions.map(({ Name, Value }) => `${Name}=${Value}`);
     const absent = [...source.absent].map(([name, reason]) => `no ${name}: ${reason}`);
     const isNews = (text: string): boolean => !absent.some((line) => line.endsWith(`: ${text}`));
@@ -215,21 +216,25 @@ export class Screen implements Sink, Drawn {
           samples: this.#cpu,
           used: cpuText(this.#cores),
           limit: cpuLimit || cpuText(this.#allCores),
+          isLimited: cpuLimit !== '',
         },
         {
           name: 'Memory',
           samples: this.#memory,
           used: sizeText(this.#bytes),
           limit: sizeText(this.#allBytes),
+          isLimited: hasMemoryLimit,
         },
       ],
-      isLimited: cpuLimit !== '',
       intervalMs,
       newest: this.#newest,
       next: this.#hasEnded
         ? `ended: ${plural(this.#windows, 'window')} shown`
         : `in ${this.#secondsLeft()} s: ${plural(data.length, 'datum')} to ${[publication.namespace, ...names].join(', ')}`,
-      datums: data.map((datum) => `${datum.name.padEnd(width)}  ${datumText(datum)}`),
+      datums:
+        data.length > 0
+          ? data.map((datum) => `${datum.name.padEnd(width)}  ${datumText(datum)}`)
+          : how.metrics.map(({ name }) => name),
       prices: this.#prices(),
       pricesOf: `us-east-1, ${PRICES.asOf}`,
       warnings: [...absent, ...said.slice(-MOST_SAID).filter(isNews)],

@@ -12,10 +12,15 @@ const VIEW: View = {
   scope: 'this container',
   source: 'cgroup v2 in /sys/fs/cgroup, limits by cpu.max and memory.max, memory: working set',
   gauges: [
-    { name: 'CPU', samples: [10, 20, 95, 30], used: '0.15 CPU', limit: '0.5 CPU' },
-    { name: 'Memory', samples: [40, 40, 41, 42], used: '215 MiB', limit: '512 MiB' },
+    { name: 'CPU', samples: [10, 20, 95, 30], used: '0.15 CPU', limit: '0.5 CPU', isLimited: true },
+    {
+      name: 'Memory',
+      samples: [40, 40, 41, 42],
+      used: '215 MiB',
+      limit: '512 MiB',
+      isLimited: true,
+    },
   ],
-  isLimited: true,
   intervalMs: 900,
   newest: 3,
   next: 'in 23 s: 3 datums to Shop, ServiceName=api',
@@ -246,6 +251,7 @@ describe('whatever there is to show, on a terminal', () => {
     samples: fc.array(percent, { maxLength: 900, size: 'max' }),
     used: fc.constantFrom('', '0.12 CPU', '1023 MiB', '1203.4 GiB'),
     limit: fc.constantFrom('', '0.5 CPU', '192 CPU', '512 MiB', '24576.0 GiB'),
+    isLimited: fc.boolean(),
   });
   const price = fc.tuple(
     fc.constantFrom('medians', 'distributions', 'OTLP'),
@@ -256,7 +262,6 @@ describe('whatever there is to show, on a terminal', () => {
     scope: text,
     source: text,
     gauges: fc.tuple(gauge, gauge),
-    isLimited: fc.boolean(),
     intervalMs: fc.constantFrom(100, 900, 5000, 60_000),
     newest: fc.nat(),
     next: text,
