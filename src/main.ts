@@ -146,6 +146,7 @@ async function run(config: Config): Promise<void> {
     logAt(config, 'info').info('status', (await composing).status());
   });
   process.on('uncaughtException', (error) => {
+    drawn?.close();
     log.error('a fault of this program, please report it', {
       reason: error.stack ?? error.message,
     });
