@@ -159,8 +159,8 @@ function resourceHead({ namespace, dimensions }: Publication): string {
     ({ Name, Value }) => [Name === SERVICE ? 'service.name' : Name, Value] as const,
   );
   const all = new Map([['service.namespace', namespace], ...pairs]);
-  // One is left for the point's own.
-  const attributes = attributesOf([...all].slice(0, MAX_LABELS - 1));
+  // What is left is the point's own, and the scope's name and version.
+  const attributes = attributesOf([...all].slice(0, MAX_LABELS - 3));
   return `{"resource":${json({ attributes })}${SCOPE}`;
 }
 
