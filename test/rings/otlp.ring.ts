@@ -11,7 +11,9 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { encodePage } from '../../src/otlp/encode.ts';
 import { batches, catalogWindow } from '../support/otlp.ts';
-import { DEADLINE_MS, startAgent } from '../support/program.ts';
+import { DEADLINE_MS, type Program, startAgent } from '../support/program.ts';
+import { CREDENTIALS, REGION, startCloudwatch } from '../support/service/cloudwatch.ts';
+import { serviceUnavailable } from '../support/service/faults.ts';
 import { decodeOtlp, type OtlpPoint } from '../support/service/otlp.ts';
 
 /** Read by parsers that nobody here wrote: protobuf's for JSON, and the collector's own receiver. */
@@ -172,6 +174,54 @@ describe('the collector’s own receiver', () => {
     const cpu = points.filter(({ name }) => name === 'system.cpu.utilization');
     assert.ok(cpu.length > 0 && cpu.every(({ value }) => value >= 0 && value <= 1));
   });
+});
+
+test('the spool keeps each output’s windows over a kill, as whose they are', async () => {
+  const [classic, other] = [await startCloudwatch(), await startCloudwatch()];
+  const environment = {
+    AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
+    AWS_REGION: REGION,
+    AWS_ENDPOINT_URL: classic.url,
+  };
+  const outputs = ['--output', 'cloudwatch', '--output', `otlp=${other.url}`];
+  const pace = ['--period', '1', '--interval', '0.5', '--jitter', '0', '--log-level', 'debug'];
+  const kept = ['--metrics', 'SampleCount', '--spool', join(folder, 'spool')];
+  const argv = ['--namespace', 'Ring', '--service', 'spool', ...outputs, ...pace, ...kept];
+  const begin = (run: string): Program => {
+    const program = startAgent(argv, {
+      environment: { ...environment, OTEL_RESOURCE_ATTRIBUTES: `run=${run}` },
+    });
+    children.push(program.child);
+    return program;
+  };
+  try {
+    for (const one of [classic, other]) one.play(() => serviceUnavailable());
+    const victim = begin('first');
+    const onDisk = (output: string) => (program: Program) =>
+      new RegExp(`windows are on disk.* output=${output}`).test(program.stderr());
+    await victim.until('OTLP on disk', onDisk('otlp'));
+    await victim.until('the others on disk', onDisk('cloudwatch'));
+    victim.kill('SIGKILL');
+    await victim.ended;
+    const heir = begin('second');
+    const taken = ({ stderr }: Program): boolean =>
+      (stderr().match(/are taken over .*output=/g) ?? []).length >= 2;
+    await heir.until('both taken over', taken, 80_000);
+    for (const one of [classic, other]) one.calm();
+    heir.kill('SIGTERM');
+    assert.equal(await heir.ended, 0, heir.stderr());
+    assert.ok(classic.accepted.every(({ points }) => points === undefined));
+    assert.ok(other.accepted.every(({ data }) => data.length === 0));
+    const points = other.accepted.flatMap((one) => one.points ?? []);
+    const runs = new Set(points.map(({ resource }) => resource['run']));
+    assert.deepEqual([...runs].sort(), ['first', 'second']);
+    const starts = points.map(({ startMs }) => startMs);
+    assert.equal(new Set(starts).size, starts.length);
+  } finally {
+    await classic.close();
+    await other.close();
+  }
 });
 
 type Until = (lines: number) => Promise<void>;
