@@ -199,7 +199,7 @@ test('the spool keeps each output’s windows over a kill, as whose they are', a
     for (const one of [classic, other]) one.play(() => serviceUnavailable());
     const victim = begin('first');
     const onDisk = (output: string) => (program: Program) =>
-      new RegExp(`windows are on disk.* output=${output}`).test(program.stderr());
+      new RegExp(`windows are on disk.* output="?${output}`).test(program.stderr());
     await victim.until('OTLP on disk', onDisk('otlp'));
     await victim.until('the others on disk', onDisk('cloudwatch'));
     victim.kill('SIGKILL');
