@@ -62,7 +62,8 @@ function expected(batch: readonly Publishable[]): string[] {
       const first = data.find((datum) => datum.name === name);
       const otel = otelName(name, first?.unit ?? '', false);
       const start = isHistogram || otel.isSum ? startMs : '';
-      const figure = Number(total.toPrecision(9));
+      // Rounded twice, as what arrives is.
+      const figure = Number(Number(total.toPrecision(12)).toPrecision(9));
       return [namespace, otel.name, otel.attribute?.[1], start, endMs, isHistogram, figure].join(
         ' ',
       );
