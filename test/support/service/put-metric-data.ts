@@ -1,5 +1,6 @@
 import { Check, type DatumRules } from './check.ts';
 import { type FormNode, type FormTree, takeFields, takeList, takeText } from './form.ts';
+import type { OtlpPoint } from './otlp.ts';
 import { throwOffences } from './refusal.ts';
 
 export interface Dimension {
@@ -35,6 +36,8 @@ export interface Accepted {
   requestId: string;
   namespace: string;
   data: Datum[];
+  /** Where it came over OTLP. */
+  points?: OtlpPoint[];
   /** Of the body on the wire. */
   bytes: number;
   uncompressedBytes: number;
