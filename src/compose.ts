@@ -2,7 +2,7 @@
 import { homedir, platform, uptime } from 'node:os';
 import { Agent, type AgentOptions } from './agent.ts';
 import type { Aws } from './aws/aws.ts';
-import type { Clock } from './clock.ts';
+import { type Clock, within } from './clock.ts';
 import type { Form } from './cloudwatch/form.ts';
 import { MAX_VALUES } from './cloudwatch/limits.ts';
 import type { Config } from './config/config.ts';
@@ -13,17 +13,19 @@ import type { Health } from './delivery/stats.ts';
 import type { Adopt, PendingWindows, Store } from './delivery/store.ts';
 import { periodWarning, startLine } from './diagnostics/start.ts';
 import { type Environment, given } from './environment.ts';
-import { ConfigError, codeOf } from './errors.ts';
+import { ConfigError, codeOf, reasonOf } from './errors.ts';
 import type { StatusFile } from './health/status-file.ts';
 import { keyedNumber } from './kernel/bytes.ts';
 import { type Log, withFields } from './log.ts';
 import { checkTokens, type Facts, isToken, resolveDimensions } from './metadata/dimensions.ts';
 import type { TaskMetadata } from './metadata/ecs.ts';
+import type { EntityOptions } from './metadata/entity.ts';
 import type { Imds } from './metadata/imds.ts';
 import type { Figures, Series } from './metrics/figures.ts';
 import { Labels } from './metrics/labels.ts';
-import type { Publication } from './metrics/publication.ts';
+import type { Entity, Publication } from './metrics/publication.ts';
 import { Window } from './metrics/window.ts';
+import type { CloudwatchOptions } from './sinks/cloudwatch.ts';
 import { ConsoleSink } from './sinks/console.ts';
 import { lazySink } from './sinks/lazy.ts';
 import type { Lines } from './sinks/lines.ts';
@@ -72,6 +74,8 @@ export interface Watching {
 }
 
 const KIB = 1024;
+/** Time to find what the metrics are of. */
+const ENTITY_MS = 3000;
 
 /**
  * The only wiring. The agent that comes out has not begun yet.
@@ -125,7 +129,9 @@ export async function compose(config: Config, world: World, by?: Watching): Prom
     return agentOf({ ...common, sink, ...(by && { onSample: by.onSample }) });
   }
   const percentScale = config.compatFraction ? 100 : 1;
-  const sink = new ConsoleSink({ publication, format: config.logFormat, percentScale, lines });
+  const entity = await entityOf(config, world);
+  const format = config.logFormat;
+  const sink = new ConsoleSink({ publication, format, percentScale, lines, entity });
   return agentOf({
     ...common,
     sink,
@@ -205,7 +211,8 @@ function openRoot({ root }: Config): RootFs {
 export async function explain(config: Config, world: World): Promise<string> {
   const { explainSource } = await import('./diagnostics/explain.ts');
   const options = selectOptions(config, world, openRoot(config));
-  return explainSource(options, config.metrics, config.logFormat);
+  const text = await explainSource(options, config.metrics, config.logFormat);
+  return config.entity ? `${text}\n${await entityLine(config, world)}` : text;
 }
 
 function selectOptions(config: Config, world: World, fs: RootFs): SelectOptions {
@@ -312,18 +319,79 @@ async function openCloudwatch(config: Config, world: World, more: Outlet): Promi
     ...more,
     aws,
     userAgent: userAgent(world),
-    resolve: resolver(world, aws),
+    ...(await withEntity(config, world, aws, resolver(world, aws))),
     openStore: await spoolOpener('cloudwatch', config, world),
     remedyFor: (verdict) => remedyOf(verdict, world.environment),
   });
 }
 
-function resolver(world: World, aws: Aws): Resolve {
+/** What is found is there before the first request; what takes longer, for a later one. */
+async function withEntity(
+  config: Config,
+  world: World,
+  aws: Aws,
+  resolve: Resolve,
+): Promise<Pick<CloudwatchOptions, 'resolve' | 'entities'>> {
+  if (!config.entity) return { resolve };
+  const { EntityFinder, entityText } = await import('./metadata/entity.ts');
+  const { log, clock } = world;
+  const finder = new EntityFinder({
+    ...entityOptions(config, world, aws),
+    monoMs: () => clock.monoMs(),
+    say: (found) => {
+      const fields = { entity: entityText(found) };
+      if (typeof found !== 'string') log.info('what the metrics are of is known', fields);
+      else log.warn('metrics are sent without an entity', fields);
+    },
+  });
+  const look = (): Promise<unknown> => within(clock, ENTITY_MS, finder.find(world.ending));
+  return {
+    resolve: async (dimensions, signal) => {
+      const resolved = await resolve(dimensions, signal);
+      finder.own(resolved);
+      await look();
+      return resolved;
+    },
+    entities: { entityOf: (publication) => finder.entityOf(publication), again: look },
+  };
+}
+
+/** What the metrics are of, or why that is not known; empty where nobody asked. */
+async function entityOf(config: Config, world: World, aws?: Aws): Promise<Entity | string> {
+  if (!config.entity) return '';
+  const { findEntity } = await import('./metadata/entity.ts');
+  const known = aws ?? (await openAws(config, world));
+  const limit = new AbortController();
+  const cancel = world.clock.after(ENTITY_MS, () => limit.abort());
+  const found = await findEntity(entityOptions(config, world, known), limit.signal).catch(reasonOf);
+  cancel();
+  if (aws === undefined) known.close();
+  return found;
+}
+
+async function entityLine(config: Config, world: World, aws?: Aws): Promise<string> {
+  const found = await entityOf(config, world, aws);
+  const { entityText } = await import('./metadata/entity.ts');
+  const { findingLines } = await import('./diagnostics/check.ts');
+  const mark = typeof found === 'string' ? 'warn' : 'ok';
+  return findingLines({ mark, what: 'entity', text: entityText(found) }, config.logFormat);
+}
+
+function entityOptions(config: Config, world: World, aws: Aws): EntityOptions {
+  const service = config.dimensions[0]?.Value ?? '';
+  return { ...facts(world, aws), service, readText: openRootFs('/').text };
+}
+
+function facts(world: World, aws: Aws): Facts {
   const { environment, hostname } = world;
   const imds: Imds = {
     get: async (path, signal) => (await aws.context(signal)).imds.get(path, signal),
   };
-  const asked: Facts = { environment, hostname, metadata: taskMetadata(world), imds };
+  return { environment, hostname, metadata: taskMetadata(world), imds };
+}
+
+function resolver(world: World, aws: Aws): Resolve {
+  const asked = facts(world, aws);
   return async (dimensions, signal) =>
     dimensions.some(({ Value }) => isToken(Value))
       ? resolveDimensions(dimensions, asked, signal)
@@ -409,6 +477,7 @@ export async function check(config: Config, world: World): Promise<number> {
     const { environment } = world;
     const how = { aws, environment, clock, post, resolve, isPublishing, namespace, format, write };
     const exit = await runCheck({ ...how, source: source.describe() });
+    if (config.entity) write(await entityLine(config, world, aws));
     if (config.explain) lines.write(await explain(config, world));
     return exit;
   } finally {

@@ -30,6 +30,7 @@ export interface Config {
   readonly endpoint: URL | undefined;
   /** At least one, and none of them twice. */
   readonly outputs: readonly Output[];
+  readonly entity: boolean;
   readonly sign: table.Sign;
   /** For OTLP endpoints. Never shown. */
   readonly headers: readonly (readonly [name: string, value: string])[];
@@ -133,7 +134,8 @@ export function parseCommand(
     compatFraction: settings.on(table.compatFraction),
     region: settings.one(table.region),
     endpoint: settings.one(table.endpointUrl),
-    outputs: outputsOf(settings),
+    outputs: outputsOf(settings, isJob),
+    entity: settings.on(table.entity),
     sign: settings.one(table.sign) ?? 'auto',
     headers: settings.all(table.header),
     profile: settings.one(table.profile),
@@ -180,13 +182,24 @@ function chosenMetrics(settings: Settings, kind: Statistics, isJob: boolean): re
   throw new ConfigError(settings.origin(table.metrics), problem);
 }
 
-/** @throws ConfigError for the same one twice */
-function outputsOf(settings: Settings): readonly Output[] {
+/** @throws ConfigError for the same one twice, and for lines where a job's are */
+function outputsOf(settings: Settings, isJob: boolean): readonly Output[] {
   const outputs = settings.all(table.output);
   const names = outputs.map(outputName);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) {
     throw new ConfigError(settings.origin(table.output), `got ${twice} twice, expected once`);
+  }
+  const isMixed =
+    isJob && outputs.some((output) => output.kind === 'emf' && output.to === undefined);
+  if (isMixed) {
+    const problem =
+      'got emf, but standard output is the job’s; expected emf=FILE, emf=tcp://… or udp';
+    throw new ConfigError(settings.origin(table.output), problem);
+  }
+  const isCloudwatch = outputs.length === 0 || outputs.some(({ kind }) => kind === 'cloudwatch');
+  if (settings.on(table.entity) && !isCloudwatch) {
+    throw new ConfigError('--entity', 'is for the output cloudwatch, which --output leaves out');
   }
   return outputs.length > 0 ? outputs : [{ kind: 'cloudwatch' }];
 }

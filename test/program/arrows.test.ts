@@ -78,7 +78,7 @@ const ARROWS: Readonly<Record<string, string>> = {
     'aws clock environment errors metadata net/http node:child_process node:crypto node:process node:stream',
   // A leaf, for sources, config and aws alike.
   'metadata/dimensions': 'metrics/publication environment errors metadata',
-  metadata: 'clock environment errors net/http',
+  metadata: 'clock environment errors metrics/publication net/http',
   net: 'environment errors node:dns node:fs node:http node:https node:net node:os node:stream node:tls',
 
   log: 'clock',
