@@ -11,6 +11,7 @@ import type { Resolve } from './delivery/publications.ts';
 import type { Post } from './delivery/service.ts';
 import type { Health } from './delivery/stats.ts';
 import type { Adopt, PendingWindows, Store } from './delivery/store.ts';
+import type { OtlpOutlet } from './diagnostics/check-otlp.ts';
 import { periodWarning, startLine } from './diagnostics/start.ts';
 import { type Environment, given } from './environment.ts';
 import { ConfigError, codeOf, reasonOf } from './errors.ts';
@@ -18,9 +19,10 @@ import type { StatusFile } from './health/status-file.ts';
 import { keyedNumber } from './kernel/bytes.ts';
 import { type Log, withFields } from './log.ts';
 import { checkTokens, type Facts, isToken, resolveDimensions } from './metadata/dimensions.ts';
-import type { TaskMetadata } from './metadata/ecs.ts';
+import type { Task, TaskMetadata } from './metadata/ecs.ts';
 import type { EntityOptions } from './metadata/entity.ts';
 import type { Imds } from './metadata/imds.ts';
+import type { ClosedWindow } from './metrics/aggregate.ts';
 import type { Figures, Series } from './metrics/figures.ts';
 import { Labels } from './metrics/labels.ts';
 import type { Entity, Publication } from './metrics/publication.ts';
@@ -129,9 +131,15 @@ export async function compose(config: Config, world: World, by?: Watching): Prom
     return agentOf({ ...common, sink, ...(by && { onSample: by.onSample }) });
   }
   const percentScale = config.compatFraction ? 100 : 1;
-  const entity = await entityOf(config, world);
-  const format = config.logFormat;
-  const sink = new ConsoleSink({ publication, format, percentScale, lines, entity });
+  const sink = new ConsoleSink({
+    publication,
+    format: config.logFormat,
+    percentScale,
+    lines,
+    entity: await entityOf(config, world, () => openAws(config, world)),
+    isClassic: config.outputs.some(({ kind }) => kind === 'cloudwatch'),
+    others: await openPreviews(config, world, publication),
+  });
   return agentOf({
     ...common,
     sink,
@@ -140,6 +148,23 @@ export async function compose(config: Config, world: World, by?: Watching): Prom
       by?.onSample(figures, wallMs);
     },
   });
+}
+
+/** What the outputs beside CloudWatch's own would send. */
+async function openPreviews(
+  config: Config,
+  world: World,
+  publication: Publication,
+): Promise<((window: ClosedWindow) => readonly string[])[]> {
+  const { compatFraction, logFormat, outputs } = config;
+  const others = outputs.filter(({ kind }) => kind === 'otlp');
+  if (others.length === 0) return [];
+  const { otlpPreview } = await import('./otlp/preview.ts');
+  const { withResource } = await import('./otlp/resource.ts');
+  const dimensions = withResource(publication.dimensions, world);
+  return others.map((output) =>
+    otlpPreview(outputName(output), { ...publication, dimensions }, compatFraction, logFormat),
+  );
 }
 
 async function openStatusFile(config: Config, world: World): Promise<StatusFile | undefined> {
@@ -212,7 +237,9 @@ export async function explain(config: Config, world: World): Promise<string> {
   const { explainSource } = await import('./diagnostics/explain.ts');
   const options = selectOptions(config, world, openRoot(config));
   const text = await explainSource(options, config.metrics, config.logFormat);
-  return config.entity ? `${text}\n${await entityLine(config, world)}` : text;
+  return config.entity
+    ? `${text}\n${await entityLine(config, world, () => openAws(config, world))}`
+    : text;
 }
 
 function selectOptions(config: Config, world: World, fs: RootFs): SelectOptions {
@@ -254,20 +281,40 @@ function taskMetadata(world: World): () => Promise<TaskMetadata | undefined> {
   };
 }
 
-async function openMetadata({
-  environment,
-  ending,
-  threads,
-}: World): Promise<TaskMetadata | undefined> {
+async function openMetadata(world: World): Promise<TaskMetadata | undefined> {
+  const { environment, ending, threads } = world;
   const base = given(environment, 'ECS_CONTAINER_METADATA_URI_V4');
   if (base === undefined) return undefined;
   const { openTaskMetadata } = await import('./metadata/ecs.ts');
   const { createHttpClient } = await import('./net/http.ts');
-  return openTaskMetadata(base, createHttpClient({ environment, ending, threads }));
+  const metadata = openTaskMetadata(base, createHttpClient({ environment, ending, threads }));
+  const told: Seen = {};
+  seen.set(world, told);
+  return {
+    ...metadata,
+    task: async (signal) => {
+      told.task = await metadata.task(signal);
+      return told.task;
+    },
+    ownId: async (signal) => {
+      told.ownId = await metadata.ownId(signal);
+      return told.ownId;
+    },
+  };
 }
 
-/** What all outputs share. */
+/** What the endpoint told whoever asked it. */
+interface Seen {
+  task?: Task;
+  ownId?: string;
+}
+
+const seen = new WeakMap<World, Seen>();
+
+/** What outputs are opened with. */
 interface Outlet {
+  readonly name: string;
+  readonly log: Log;
   readonly publication: Publication;
   readonly health: Health;
   readonly labels: Labels;
@@ -276,12 +323,16 @@ interface Outlet {
 }
 
 /** Each output is loaded on its own, so that none waits for another. */
-async function openOutputs(config: Config, world: World, more: Omit<Outlet, 'aws'>): Promise<Sink> {
+async function openOutputs(
+  config: Config,
+  world: World,
+  more: Omit<Outlet, 'aws' | 'log' | 'name'>,
+): Promise<Sink> {
   const { clock, log } = world;
   let aws: Promise<Aws> | undefined;
-  const outlet: Outlet = {
+  const outlet = {
     ...more,
-    aws: () => {
+    aws: (): Promise<Aws> => {
       aws ??= openAws(config, world);
       return aws;
     },
@@ -290,8 +341,8 @@ async function openOutputs(config: Config, world: World, more: Omit<Outlet, 'aws
   const outputs = config.outputs.map((output) => {
     const name = outputName(output);
     const sink = lazySink(clock);
-    const named = isAlone ? world : { ...world, log: withFields(log, { output: name }) };
-    sink.load(() => openOutput(output, config, named, outlet));
+    const named = isAlone ? log : withFields(log, { output: name });
+    sink.load(() => openOutput(output, config, world, { ...outlet, name, log: named }));
     return [name, sink] as const;
   });
   const [first] = outputs;
@@ -302,6 +353,7 @@ async function openOutputs(config: Config, world: World, more: Omit<Outlet, 'aws
 
 function openOutput(output: Output, config: Config, world: World, more: Outlet): Promise<Sink> {
   if (output.kind === 'cloudwatch') return openCloudwatch(config, world, more);
+  if (output.kind === 'otlp') return openOtlp(output.url, config, world, more);
   throw new ConfigError('--output', `got ${outputName(output)}, which is not there yet`);
 }
 
@@ -319,8 +371,8 @@ async function openCloudwatch(config: Config, world: World, more: Outlet): Promi
     ...more,
     aws,
     userAgent: userAgent(world),
-    ...(await withEntity(config, world, aws, resolver(world, aws))),
-    openStore: await spoolOpener('cloudwatch', config, world),
+    ...(await withEntity(config, world, more, resolver(world, more.aws))),
+    openStore: await spoolOpener(more.name, config, { ...world, log: more.log }),
     remedyFor: (verdict) => remedyOf(verdict, world.environment),
   });
 }
@@ -329,12 +381,12 @@ async function openCloudwatch(config: Config, world: World, more: Outlet): Promi
 async function withEntity(
   config: Config,
   world: World,
-  aws: Aws,
+  { aws, log }: Pick<Outlet, 'aws' | 'log'>,
   resolve: Resolve,
 ): Promise<Pick<CloudwatchOptions, 'resolve' | 'entities'>> {
   if (!config.entity) return { resolve };
   const { EntityFinder, entityText } = await import('./metadata/entity.ts');
-  const { log, clock } = world;
+  const { clock } = world;
   const finder = new EntityFinder({
     ...entityOptions(config, world, aws),
     monoMs: () => clock.monoMs(),
@@ -357,19 +409,21 @@ async function withEntity(
 }
 
 /** What the metrics are of, or why that is not known; empty where nobody asked. */
-async function entityOf(config: Config, world: World, aws?: Aws): Promise<Entity | string> {
+async function entityOf(
+  config: Config,
+  world: World,
+  aws: () => Promise<Aws>,
+): Promise<Entity | string> {
   if (!config.entity) return '';
   const { findEntity } = await import('./metadata/entity.ts');
-  const known = aws ?? (await openAws(config, world));
   const limit = new AbortController();
   const cancel = world.clock.after(ENTITY_MS, () => limit.abort());
-  const found = await findEntity(entityOptions(config, world, known), limit.signal).catch(reasonOf);
+  const found = await findEntity(entityOptions(config, world, aws), limit.signal).catch(reasonOf);
   cancel();
-  if (aws === undefined) known.close();
   return found;
 }
 
-async function entityLine(config: Config, world: World, aws?: Aws): Promise<string> {
+async function entityLine(config: Config, world: World, aws: () => Promise<Aws>): Promise<string> {
   const found = await entityOf(config, world, aws);
   const { entityText } = await import('./metadata/entity.ts');
   const { findingLines } = await import('./diagnostics/check.ts');
@@ -377,20 +431,45 @@ async function entityLine(config: Config, world: World, aws?: Aws): Promise<stri
   return findingLines({ mark, what: 'entity', text: entityText(found) }, config.logFormat);
 }
 
-function entityOptions(config: Config, world: World, aws: Aws): EntityOptions {
+function entityOptions(config: Config, world: World, aws: () => Promise<Aws>): EntityOptions {
   const service = config.dimensions[0]?.Value ?? '';
   return { ...facts(world, aws), service, readText: openRootFs('/').text };
 }
 
-function facts(world: World, aws: Aws): Facts {
+/** Nothing of AWS is loaded where requests are not signed. */
+async function openOtlp(
+  url: string | undefined,
+  config: Config,
+  world: World,
+  more: Outlet,
+): Promise<Sink> {
+  const { otlpSink } = await import('./sinks/otlp.ts');
+  const { otlpTarget } = await import('./otlp/target.ts');
+  const { withResource } = await import('./otlp/resource.ts');
+  const { otlpRemedyOf } = await import('./diagnostics/diagnosis.ts');
+  const resolve = resolver(world, more.aws);
+  return otlpSink({
+    ...config,
+    ...world,
+    ...more,
+    target: otlpTarget({ ...config, ...world, ...more, url }),
+    userAgent: userAgent(world),
+    resolve: async (dimensions, signal) =>
+      withResource(await resolve(dimensions, signal), { ...world, ...seen.get(world) }),
+    openStore: await spoolOpener(more.name, config, { ...world, log: more.log }),
+    remedyFor: (verdict) => otlpRemedyOf(verdict, world.environment),
+  });
+}
+
+function facts(world: World, aws: () => Promise<Aws>): Facts {
   const { environment, hostname } = world;
   const imds: Imds = {
-    get: async (path, signal) => (await aws.context(signal)).imds.get(path, signal),
+    get: async (path, signal) => (await (await aws()).context(signal)).imds.get(path, signal),
   };
   return { environment, hostname, metadata: taskMetadata(world), imds };
 }
 
-function resolver(world: World, aws: Aws): Resolve {
+function resolver(world: World, aws: () => Promise<Aws>): Resolve {
   const asked = facts(world, aws);
   return async (dimensions, signal) =>
     dimensions.some(({ Value }) => isToken(Value))
@@ -465,23 +544,50 @@ export async function check(config: Config, world: World): Promise<number> {
   const { clock, lines } = world;
   checkTokens(config.dimensions, world.environment);
   const source = await watchSource(selectOptions(config, world, openRoot(config)));
-  const aws = await openAws(config, world);
+  let aws: Promise<Aws> | undefined;
+  const awsOnce = (): Promise<Aws> => {
+    aws ??= openAws(config, world);
+    return aws;
+  };
   const { runCheck } = await import('./diagnostics/check.ts');
   const write = (line: string): void => {
     lines.write(line);
   };
   try {
-    const post = await poster(world, aws);
-    const resolve = (signal: AbortSignal) => resolver(world, aws)(config.dimensions, signal);
+    const resolve = (signal: AbortSignal) => resolver(world, awsOnce)(config.dimensions, signal);
+    const outlets = await otlpOutlets(config, world, awsOnce);
+    const isClassic = config.outputs.some(({ kind }) => kind === 'cloudwatch');
+    const needsAws = isClassic || outlets.some(({ target }) => !target.isPlain);
+    const services = needsAws ? await awsOnce() : undefined;
+    const post = services && isClassic ? await poster(world, services) : undefined;
     const { namespace, checkPublish: isPublishing, logFormat: format } = config;
     const { environment } = world;
-    const how = { aws, environment, clock, post, resolve, isPublishing, namespace, format, write };
-    const exit = await runCheck({ ...how, source: source.describe() });
-    if (config.entity) write(await entityLine(config, world, aws));
+    const how = { environment, clock, post, resolve, isPublishing, namespace, format, write };
+    const exit = await runCheck({ ...how, aws: services, outlets, source: source.describe() });
+    if (config.entity) write(await entityLine(config, world, awsOnce));
     if (config.explain) lines.write(await explain(config, world));
     return exit;
   } finally {
     source.close();
-    aws.close();
+    (await aws)?.close();
   }
+}
+
+/** OTLP endpoints to be looked at. */
+async function otlpOutlets(
+  config: Config,
+  world: World,
+  aws: () => Promise<Aws>,
+): Promise<OtlpOutlet[]> {
+  const outputs = config.outputs.filter((output) => output.kind === 'otlp');
+  if (outputs.length === 0) return [];
+  const { otlpTarget } = await import('./otlp/target.ts');
+  const { createOtlpPost } = await import('./otlp/post.ts');
+  const { clock } = world;
+  const { headers, compatFraction: isFraction } = config;
+  return outputs.map((output) => {
+    const target = otlpTarget({ ...config, ...world, aws, url: output.url });
+    const post = createOtlpPost({ ...target, clock, headers, userAgent: userAgent(world) });
+    return { name: outputName(output), target, headers, post, isFraction };
+  });
 }

@@ -15,6 +15,10 @@ export interface ConsoleOptions {
   readonly lines: Lines;
   /** What the metrics are of, or why that is not known; empty where nobody asked. */
   readonly entity?: Entity | string;
+  /** Windows go to CloudWatch's PutMetricData. */
+  readonly isClassic?: boolean;
+  /** What other outputs would send. */
+  readonly others?: readonly ((window: ClosedWindow) => readonly string[])[];
 }
 
 /** Shows samples as they are taken, and windows as they would be sent. */
@@ -44,7 +48,12 @@ export class ConsoleSink implements Sink {
   };
 
   accept(window: ClosedWindow): void {
-    const { publication, format } = this.#options;
+    const { publication, format, isClassic = true, others = [] } = this.#options;
+    for (const line of others.flatMap((show) => show(window))) this.#write(line);
+    if (!isClassic) {
+      this.#windows += 1;
+      return;
+    }
     const publishable = { ...window, publication };
     const data = metricData(publishable);
     const { entity = '' } = this.#options;
