@@ -3,7 +3,7 @@ import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
 /** Bytes of dist/agent.js. Lowered when the bundle shrinks, raised only with a reason in the commit. */
-const BUDGET = 300_000;
+const BUDGET = 318_000;
 
 /**
  * The one file runs as a CommonJS and as an ES module, whatever package.json lies around it: `require`

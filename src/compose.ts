@@ -56,6 +56,8 @@ export interface World {
   readonly selfUsage: () => Omit<SelfUsage, 'anonymousBytes'>;
   /** Standard output. */
   readonly lines: Lines;
+  /** A text to standard output, told when it is out; nothing where that is another's. */
+  readonly print?: (text: string) => Promise<void>;
   /** Aborted when the end has begun. */
   readonly ending: AbortSignal;
   /** Counts calls that hold a thread, which keeps the process from ending. */
@@ -87,6 +89,7 @@ const ENTITY_MS = 3000;
 export async function compose(config: Config, world: World, by?: Watching): Promise<Agent> {
   const { clock, log, lines } = world;
   checkTokens(config.dimensions, world.environment);
+  if (!config.dryRun) await checkPlaces(config, world);
   const source = await openSource(config, world, by);
   const window = new Window(config.metrics.map(({ series }) => series));
   // Whoever reads it may signal at once: by then the agent has begun.
@@ -157,13 +160,16 @@ async function openPreviews(
   publication: Publication,
 ): Promise<((window: ClosedWindow) => readonly string[])[]> {
   const { compatFraction, logFormat, outputs } = config;
-  const others = outputs.filter(({ kind }) => kind === 'otlp');
+  const others = outputs.filter(({ kind }) => kind !== 'cloudwatch');
   if (others.length === 0) return [];
+  const { emfPreview } = await import('./emf/open.ts');
   const { otlpPreview } = await import('./otlp/preview.ts');
   const { withResource } = await import('./otlp/resource.ts');
   const dimensions = withResource(publication.dimensions, world);
   return others.map((output) =>
-    otlpPreview(outputName(output), { ...publication, dimensions }, compatFraction, logFormat),
+    output.kind === 'emf'
+      ? emfPreview(outputName(output), output.to, publication, logFormat)
+      : otlpPreview(outputName(output), { ...publication, dimensions }, compatFraction, logFormat),
   );
 }
 
@@ -354,7 +360,35 @@ async function openOutputs(
 function openOutput(output: Output, config: Config, world: World, more: Outlet): Promise<Sink> {
   if (output.kind === 'cloudwatch') return openCloudwatch(config, world, more);
   if (output.kind === 'otlp') return openOtlp(output.url, config, world, more);
-  throw new ConfigError('--output', `got ${outputName(output)}, which is not there yet`);
+  return openEmf(output.to, config, world, more);
+}
+
+/** Before anything has begun. @throws ConfigError for a place where no EMF lines can be put */
+async function checkPlaces({ outputs }: Config, world: World): Promise<void> {
+  for (const output of outputs) {
+    if (output.kind !== 'emf') continue;
+    const { checkPlace } = await import('./emf/open.ts');
+    await checkPlace({ ...world, to: output.to });
+  }
+}
+
+/** Needs nothing of AWS, but where a dimension stands for what the instance knows. */
+async function openEmf(
+  to: string | undefined,
+  config: Config,
+  world: World,
+  more: Outlet,
+): Promise<Sink> {
+  const { eventOptions, openWay } = await import('./emf/open.ts');
+  const { EmfSink } = await import('./sinks/emf.ts');
+  return new EmfSink({
+    ...config,
+    ...world,
+    ...more,
+    ...eventOptions(to, more.publication),
+    way: openWay({ ...world, to }),
+    resolve: resolver(world, more.aws),
+  });
 }
 
 /**
@@ -565,11 +599,33 @@ export async function check(config: Config, world: World): Promise<number> {
     const how = { environment, clock, post, resolve, isPublishing, namespace, format, write };
     const exit = await runCheck({ ...how, aws: services, outlets, source: source.describe() });
     if (config.entity) write(await entityLine(config, world, awsOnce));
+    const emf = await Promise.all(config.outputs.map((output) => emfLine(output, config, world)));
+    for (const [line] of emf) if (line !== '') write(line);
+    const isWell = emf.every(([, isGood]) => isGood);
     if (config.explain) lines.write(await explain(config, world));
-    return exit;
+    return isWell ? exit : Math.max(exit, 1);
   } finally {
     source.close();
     (await aws)?.close();
+  }
+}
+
+/** What is said of a place for EMF lines; empty for any other output. */
+async function emfLine(
+  output: Output,
+  { logFormat }: Config,
+  world: World,
+): Promise<[line: string, isGood: boolean]> {
+  if (output.kind !== 'emf') return ['', true];
+  const { lookAt } = await import('./emf/open.ts');
+  const { findingLines } = await import('./diagnostics/check.ts');
+  const what = 'emf';
+  try {
+    const text = await lookAt({ ...world, to: output.to });
+    return [findingLines({ mark: 'ok', what, text }, logFormat), true];
+  } catch (error) {
+    const text = `${output.to}: ${reasonOf(error)}`;
+    return [findingLines({ mark: 'FAIL', what, text }, logFormat), false];
   }
 }
 

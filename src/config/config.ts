@@ -71,6 +71,8 @@ export interface Config {
 export const DRY_RUN_NAME = 'DryRun';
 
 const SERVICE_DIMENSION = 'ServiceName';
+/** @see https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html */
+const MAX_EMF_DIMENSION = 250;
 
 /** What the command line asks for. */
 export type Command = 'help' | 'version' | Config;
@@ -118,23 +120,27 @@ export function parseCommand(
   const [name, namespace] = needsNoName
     ? [settings.one(table.service) ?? DRY_RUN_NAME, settings.one(table.namespace) ?? DRY_RUN_NAME]
     : namesOf(settings);
+  const dimensions = checked(
+    [{ Name: SERVICE_DIMENSION, Value: name }, ...settings.all(table.dimension)],
+    settings.origin(table.dimension),
+  );
+  const metrics = chosenMetrics(settings, kind, isJob);
+  const outputs = outputsOf(settings, isJob);
+  if (outputs.some((output) => output.kind === 'emf')) checkForEmf(dimensions, metrics);
   return {
     namespace,
-    dimensions: checked(
-      [{ Name: SERVICE_DIMENSION, Value: name }, ...settings.all(table.dimension)],
-      settings.origin(table.dimension),
-    ),
+    dimensions,
     periodMs: periodSeconds * 1000,
     intervalMs: Math.round(intervalSeconds * 1000),
     dryRun: isDryRun,
     once: settings.on(table.once),
     wantsAll: settings.one(table.metrics)?.includes('all') === true,
-    metrics: chosenMetrics(settings, kind, isJob),
+    metrics,
     statistics: kind,
     compatFraction: settings.on(table.compatFraction),
     region: settings.one(table.region),
     endpoint: settings.one(table.endpointUrl),
-    outputs: outputsOf(settings, isJob),
+    outputs,
     entity: settings.on(table.entity),
     sign: settings.one(table.sign) ?? 'auto',
     headers: settings.all(table.header),
@@ -180,6 +186,16 @@ function chosenMetrics(settings: Settings, kind: Statistics, isJob: boolean): re
   if (chosen.length > 0) return chosen;
   const problem = `got "${words.join(',')}", which leaves nothing of --statistics ${kind}`;
   throw new ConfigError(settings.origin(table.metrics), problem);
+}
+
+/** The members of an event are its metrics and its dimensions. @throws ConfigError where one has no place */
+function checkForEmf(dimensions: readonly Dimension[], metrics: readonly Metric[]): void {
+  for (const { Name } of dimensions) {
+    const isTaken = Name === '_aws' || metrics.some(({ name }) => name === Name);
+    if (!isTaken && Name.length <= MAX_EMF_DIMENSION) continue;
+    const problem = `got ${Name}, expected with --output emf a name of at most ${MAX_EMF_DIMENSION} characters, and neither _aws nor a metric's`;
+    throw new ConfigError('--dimension', problem);
+  }
 }
 
 /** @throws ConfigError for the same one twice, and for lines where a job's are */

@@ -15,7 +15,7 @@ const ARROWS: Readonly<Record<string, string>> = {
   door: 'health/healthy main node:process',
   main: 'agent clock compose config/config config/flags config/table delivery/outcome errors health/healthy log node:os node:tty run sinks/lines spool/serve version',
   compose:
-    'agent aws/aws aws/files clock cloudwatch config/config config/outputs delivery diagnostics environment errors health/status-file kernel/bytes log metadata metrics net/http net/threads node:os otlp sinks sources spool version',
+    'agent aws/aws aws/files clock cloudwatch config/config config/outputs delivery diagnostics emf/open environment errors health/status-file kernel/bytes log metadata metrics net/http net/threads node:os otlp sinks sources spool version',
 
   'diagnostics/start': 'config/config environment errors log',
   'diagnostics/explain': 'clock metrics sources/detect sources/rootfs sources/select sources/watch',
@@ -55,6 +55,11 @@ const ARROWS: Readonly<Record<string, string>> = {
 
   // An output is a file. The contract knows none of them.
   sinks: 'aws/aws clock cloudwatch delivery log metrics node:stream otlp',
+  'sinks/emf':
+    'clock delivery/outcome delivery/publications delivery/stats emf/encode emf/way errors log metrics/aggregate metrics/publication sinks/sink',
+  // Lines of the embedded metric format, and the ways that they go.
+  'emf/encode': 'delivery/packing metrics/publication',
+  emf: 'clock environment errors metrics/aggregate metrics/publication net/dial net/lookup node:dgram node:fs node:fs/promises node:net node:path run/write-file',
   'sinks/several': 'clock delivery/outcome errors log sinks/sink',
   'sinks/sink': 'delivery/outcome log metrics/aggregate',
 
