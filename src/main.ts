@@ -64,6 +64,8 @@ const stderr: Lines = {
   drained: async (deadlineMs) => lines?.drained(deadlineMs),
 };
 let isChecking = false;
+/** All outputs, where EMF on standard output is one of them. */
+let emfOutputs: Config['outputs'] = [];
 
 /** The whole program, to its exit code. */
 export function start(): void {
@@ -87,7 +89,12 @@ async function main(): Promise<void> {
     // EIO: a terminal that went away.
     if (!['EPIPE', 'EIO'].includes(codeOf(error) ?? '')) throw error;
     // What was found out is the exit code of --check all the same.
-    if (!isChecking) process.exit(EXIT.flushed);
+    if (isChecking) return;
+    if (emfOutputs.length === 0) process.exit(EXIT.flushed);
+    // Where windows go elsewhere too, the output counts what it loses.
+    if (emfOutputs.length > 1) return;
+    process.stderr.write(`${PROGRAM}: nobody reads standard output, where EMF lines go: EPIPE\n`);
+    process.exit(EXIT.failed);
   });
   process.stderr.on('error', () => undefined);
   const command: Command = parseCommand(split?.flags ?? process.argv.slice(2), process.env);
@@ -139,6 +146,8 @@ async function run(config: Config): Promise<void> {
   const world = { ...worldOf(config), log: logAt(config, level), terminal };
   const { log } = world;
   warnOfVariables(log);
+  const isEmf = config.outputs.some((output) => output.kind === 'emf' && output.to === undefined);
+  if (isEmf && !config.dryRun) emfOutputs = config.outputs;
   const composing = hasReceipt(config) ? composeWatched(config, world) : compose(config, world);
   const end = endOf(composing, config, log);
   // Before anything is said: whoever reads that we are there may signal at once.
@@ -205,6 +214,10 @@ function worldOf(config: Config, out = linesTo(process.stdout, clock)): World {
       return { cpuUsec: user + system, residentBytes: process.memoryUsage.rss() };
     },
     lines: out,
+    print: (text) =>
+      new Promise((resolve, reject) => {
+        process.stdout.write(text, (error) => (error ? reject(error) : resolve()));
+      }),
     ending: ending.signal,
     threads,
     runtime: `nodejs/${process.version} ${process.platform}/${process.arch}`,

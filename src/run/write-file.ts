@@ -25,6 +25,7 @@ try {
  * Writes a file whole or not at all, in a process of its own: a disk that does not answer then holds
  * neither the job's end nor the container's.
  *
+ * @param script what that process does with its standard input and the path
  * @throws Error with the system's code, or TIMEOUT
  */
 export function writeFileApart(
@@ -32,9 +33,10 @@ export function writeFileApart(
   path: string,
   text: string,
   timeoutMs: number,
+  script: string = WRITER,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
-    const child = spawn(node, ['--no-warnings', '-e', WRITER, '--', path], {
+    const child = spawn(node, ['--no-warnings', '-e', script, '--', path], {
       stdio: ['pipe', 'ignore', 'pipe'],
       env: {},
       detached: true,

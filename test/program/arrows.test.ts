@@ -20,7 +20,7 @@ const ARROWS: Readonly<Record<string, string>> = {
   library:
     'agent clock cloudwatch/limits compose config delivery/outcome delivery/sender delivery/verdict environment errors log metrics node:os node:perf_hooks node:stream node:v8 sinks/lines sources/detect sources/rootfs sources/select',
   compose:
-    'agent aws/aws aws/files clock cloudwatch config/config config/outputs delivery diagnostics environment errors health/status-file kernel/bytes log metadata metrics net/http net/threads node:os otlp sinks sources spool version',
+    'agent aws/aws aws/files clock cloudwatch config/config config/outputs delivery diagnostics emf/open environment errors health/status-file kernel/bytes log metadata metrics net/http net/threads node:os otlp sinks sources spool version',
 
   'diagnostics/start': 'config/config environment errors log',
   'diagnostics/explain': 'clock metrics sources/detect sources/rootfs sources/select sources/watch',
@@ -60,6 +60,11 @@ const ARROWS: Readonly<Record<string, string>> = {
 
   // An output is a file. The contract knows none of them.
   sinks: 'aws/aws clock cloudwatch delivery log metrics node:stream otlp',
+  'sinks/emf':
+    'clock delivery/outcome delivery/publications delivery/stats emf/encode emf/way errors log metrics/aggregate metrics/publication sinks/sink',
+  // Lines of the embedded metric format, and the ways that they go.
+  'emf/encode': 'delivery/packing metrics/publication',
+  emf: 'clock environment errors metrics/aggregate metrics/publication net/dial net/lookup node:dgram node:fs node:fs/promises node:net node:path run/write-file',
   'sinks/several': 'clock delivery/outcome errors log sinks/sink',
   'sinks/sink': 'delivery/outcome log metrics/aggregate',
 
@@ -94,7 +99,7 @@ const ARROWS: Readonly<Record<string, string>> = {
     'aws clock environment errors metadata net/http node:child_process node:crypto node:process node:stream',
   // A leaf, for sources, config and aws alike.
   'metadata/dimensions': 'metrics/publication environment errors metadata',
-  metadata: 'clock environment errors net/http',
+  metadata: 'clock environment errors metrics/publication net/http',
   net: 'environment errors node:dns node:fs node:http node:https node:net node:os node:stream node:tls',
 
   log: 'clock',
