@@ -3,9 +3,10 @@ import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
+import { bundle } from './bundle.mjs';
 
 /** Bytes of dist/agent.js. Lowered when the bundle shrinks, raised only with a reason in the commit. */
-const BUDGET = 294_000;
+const BUDGET = 330_000;
 
 const HOME = new URL('.', import.meta.url);
 
@@ -50,8 +51,7 @@ const LEAST = Number(/\d+/.exec(engines.node)[0]);
  * The one file runs as a CommonJS and as an ES module, whatever package.json lies around it: `require`
  * is taken where it is, and made by a dynamic import where it is not.
  */
-const HEAD = `#!/usr/bin/env node
-${LICENCES}if(parseInt(process.versions.node)<${LEAST}){console.error("${name}: got Node "+process.version+", expected v${LEAST} or newer");process.exit(1)}
+const HEAD = `if(parseInt(process.versions.node)<${LEAST}){console.error("${name}: got Node "+process.version+", expected v${LEAST} or newer");process.exit(1)}
 (async()=>{const r=typeof require=="function"?require:(await import("node:module")).createRequire(process.argv[1]);(function(require){"use strict";
 `;
 const FOOT = '})(r)})();\n';
@@ -62,14 +62,9 @@ await buildLibrary();
 await writeDeclarations();
 
 async function buildProgram() {
-  const { outputFiles } = await build({
-    ...COMMON,
-    entryPoints: ['src/door.ts'],
-    format: 'cjs',
-    minify: true,
-  });
-  const [bundle] = outputFiles;
-  const text = HEAD + bundle.text.replace(/^#!.*\n/, '') + FOOT;
+  const options = { ...COMMON, entryPoints: ['src/door.ts'] };
+  const body = await bundle(options, (text) => HEAD + text + FOOT);
+  const text = `#!/usr/bin/env node\n${LICENCES}${body}\n`;
   await writeFile('dist/agent.js', text);
   await chmod('dist/agent.js', 0o755);
   const bytes = Buffer.byteLength(text);
