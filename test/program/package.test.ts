@@ -77,6 +77,10 @@ describe('package.json', () => {
     assert.doesNotMatch(textOf('dist/index.js'), /^\s*await /m);
   });
 
+  test('has no text in the program that publint takes for CommonJS: `require` with a blank before it', () => {
+    assert.doesNotMatch(textOf('dist/agent.js'), /[\s;]require\s*\(/);
+  });
+
   test('takes into the package what the program needs, and it is there', () => {
     const { files } = manifest;
     assert.ok(Array.isArray(files) && files.includes('dist/agent.js'));

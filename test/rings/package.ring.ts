@@ -194,6 +194,7 @@ test('the same bytes come of the same sources, in two folders and by two version
   const needed = [
     'esbuild',
     '@esbuild',
+    '@swc',
     'aws4',
     'typescript',
     '@typescript',
@@ -206,6 +207,7 @@ test('the same bytes come of the same sources, in two folders and by two version
       'src',
       'package.json',
       'build.mjs',
+      'bundle.mjs',
       'tsconfig.json',
       'tsconfig.library.json',
     ]) {
