@@ -250,20 +250,3 @@ function parseArgsOptions({ flags, switches, pairs }: FlagTable): Record<string,
 }
 
 type Named = Pick<Switch, 'name' | 'short' | 'aliases'>;
-
-/** Two columns: the flag as it is typed, and what it means with its default. */
-export function helpLines({ flags, switches }: FlagTable): string {
-  const rows = [
-    ...flags.map((flag) => [
-      `${spelled(flag)} ${flag.value}`,
-      `${flag.meaning}${flag.fallback === '' ? '' : ` (${flag.fallback})`}`,
-    ]),
-    ...switches.map((flag) => [spelled(flag), flag.meaning]),
-  ];
-  const width = Math.max(...rows.map(([left = '']) => left.length));
-  return rows.map(([left = '', right]) => `  ${left.padEnd(width)}  ${right}`).join('\n');
-}
-
-function spelled({ name, short }: Named): string {
-  return short === undefined ? `    --${name}` : `-${short}, --${name}`;
-}

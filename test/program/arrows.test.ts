@@ -13,7 +13,7 @@ const SRC = fileURLToPath(new URL('../../src/', import.meta.url));
  */
 const ARROWS: Readonly<Record<string, string>> = {
   door: 'health/healthy main node:process',
-  main: 'agent clock compose config/config config/flags config/table delivery/outcome errors health/healthy log node:os node:tty run sinks/lines spool/serve version',
+  main: 'agent clock compose config/config config/flags config/help config/table delivery/outcome errors health/healthy log node:os node:tty run sinks/lines spool/serve version',
   compose:
     'agent aws/aws aws/files clock cloudwatch config/config config/outputs delivery diagnostics environment errors health/status-file kernel/bytes log metadata metrics net/http net/threads node:os sinks sources spool version',
 
@@ -23,6 +23,7 @@ const ARROWS: Readonly<Record<string, string>> = {
     'aws aws/credentials clock cloudwatch delivery environment errors metrics/publication net/http',
 
   'config/flags': 'config/nearest environment errors node:util',
+  'config/help': 'config/flags',
   config:
     'aws/endpoint cloudwatch/compression cloudwatch/limits environment errors log metadata/dimensions metrics/catalog metrics/metric metrics/publication sources/options sources/select',
 
