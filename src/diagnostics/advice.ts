@@ -37,7 +37,7 @@ export const ADVICE = {
     'instance metadata does not answer from a container',
     'raise HttpPutResponseHopLimit to 2, or give the container a role of its own',
   ],
-  credentials: ['there are no credentials', 'see docs/credentials.md for where they are looked for'],
+  credentials: ['there are no credentials', 'see docs/credentials.md: where they come from'],
   issuer: [
     'what hands out credentials does not answer',
     'STS and SSO need a way there: a NAT gateway, a VPC endpoint (sts), or HTTPS_PROXY',
