@@ -14,7 +14,7 @@ import {
 } from '../support/service/cloudwatch.ts';
 
 /** What needs more than a machine with Node says so itself: see docs/README.md. */
-const NEEDS = /^(?:aws|docker|kubectl|systemctl|sudo) /;
+const NEEDS = /^(?:aws|docker|kubectl|systemctl|sudo|npm publish|export) /;
 const MARK = /^# needs /;
 const AGENT_COMMAND = /^(?:node (?:\S*\/)?agent\.js|cloudwatch-metrics-agent)(?= |$)/;
 /** Those that end by themselves. */

@@ -33,15 +33,20 @@ describe('the README and docs/', () => {
     });
   }
 
-  test('each page is one click from the README and from docs/README.md', () => {
+  test('each page is one click from docs/README.md, and at most two from the README', () => {
     const pages = PAGES.filter((page) => !page.endsWith('README.md'));
-    for (const from of ['README.md', 'docs/README.md']) {
-      const reached = targetsOf(from).map((target) => normalize(join(dirname(from), target)));
-      assert.deepEqual(
-        pages.filter((page) => !reached.includes(page)),
-        [],
-        from,
-      );
+    const near = pagesOf('README.md');
+    const far = near.filter((page) => PAGES.includes(page)).flatMap(pagesOf);
+    for (const reached of [pagesOf('docs/README.md'), [...near, ...far]]) {
+      const missing = pages.filter((page) => !reached.includes(page));
+      assert.deepEqual(missing, []);
+    }
+  });
+
+  test('the page of each place is one click from the README', () => {
+    const near = pagesOf('README.md');
+    for (const place of ['ecs', 'batch', 'kubernetes', 'ec2', 'container']) {
+      assert.ok(near.includes(`docs/${place}.md`), place);
     }
   });
 
@@ -69,6 +74,13 @@ test('the README’s picture of the live screen and of a report have a text for 
   assert.equal(pictures.length, 2);
   for (const [, text = ''] of pictures) assert.ok(text.length > 20);
 });
+
+/** The files that a page links to, by their path below the root. */
+function pagesOf(page: string): string[] {
+  return targetsOf(page).map((target) =>
+    normalize(join(dirname(page), target.split('#')[0] ?? '')),
+  );
+}
 
 /** Where links and pictures lead, in the order of the page. */
 function targetsOf(page: string): string[] {
