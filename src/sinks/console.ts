@@ -13,6 +13,10 @@ export interface ConsoleOptions {
   /** 100 where percentages are shown as fractions, else 1. */
   readonly percentScale: number;
   readonly lines: Lines;
+  /** Windows go to CloudWatch's PutMetricData. */
+  readonly isClassic?: boolean;
+  /** What other outputs would send. */
+  readonly others?: readonly ((window: ClosedWindow) => readonly string[])[];
 }
 
 /** Shows samples as they are taken, and windows as they would be sent. */
@@ -42,7 +46,12 @@ export class ConsoleSink implements Sink {
   };
 
   accept(window: ClosedWindow): void {
-    const { publication, format } = this.#options;
+    const { publication, format, isClassic = true, others = [] } = this.#options;
+    for (const line of others.flatMap((show) => show(window))) this.#write(line);
+    if (!isClassic) {
+      this.#windows += 1;
+      return;
+    }
     const publishable = { ...window, publication };
     const data = metricData(publishable);
     const request: PutMetricDataInput = { Namespace: publication.namespace, MetricData: data };
@@ -93,11 +102,16 @@ export class ConsoleSink implements Sink {
   }
 }
 
-function datumLine({ name, unit, values, counts, samples, least, most }: Datum): string {
-  const figure = counts === undefined ? `${values[0]}` : `${values.length} distinct values`;
-  return `${name} ${figure} ${unit} (${samples} samples, min ${least}, max ${most})`;
+function datumLine(datum: Datum): string {
+  const { name, samples, least, most } = datum;
+  return `${name} ${datumText(datum)} (${samples} samples, min ${least}, max ${most})`;
 }
 
-function plural(count: number, noun: string): string {
+/** `28.4 Percent` */
+export function datumText({ unit, values, counts }: Datum): string {
+  return `${counts === undefined ? values[0] : `${values.length} distinct values`} ${unit}`;
+}
+
+export function plural(count: number, noun: string): string {
   return count === 1 ? `1 ${noun}` : `${count} ${noun}s`;
 }
