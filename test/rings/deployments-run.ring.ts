@@ -22,7 +22,7 @@ import {
 import type { Datum } from '../support/service/put-metric-data.ts';
 
 const DEADLINE_MS = 60_000;
-const STATUS = '/dev/shm/cloudwatch-metrics-agent.json';
+const STATUS = '/dev/shm/agent-status.json';
 const HEALTHY = ['node', '/opt/agent.js', '--healthy', STATUS];
 const COMPOSE = 'compose/compose.yaml';
 /** Any that nobody has, as systemd gives to DynamicUser. */
