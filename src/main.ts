@@ -6,7 +6,7 @@ import type { Agent } from './agent.ts';
 import { sleep, systemClock } from './clock.ts';
 import { check, compose, explain, type World } from './compose.ts';
 import { type Command, type Config, parseCommand } from './config/config.ts';
-import { helpLines, unknownVariables } from './config/flags.ts';
+import { unknownVariables } from './config/flags.ts';
 import { FLAGS } from './config/table.ts';
 import { lossLine } from './delivery/outcome.ts';
 import { ConfigError, codeOf, reasonOf } from './errors.ts';
@@ -31,19 +31,6 @@ const LOG_MS = 500;
 const THREAD_MS = 50;
 /** Signals that end the agent: an orchestrator's, a person's, a terminal's that went away. */
 const END_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
-
-const help = (): string => `${PROGRAM} ${VERSION}: CPU and memory to Amazon CloudWatch
-
-  ${PROGRAM} --namespace NS --service NAME [flags]
-  ${PROGRAM} --dry-run
-
-${helpLines(FLAGS)}
-
-Each flag has an environment twin: METRICS_AGENT_PERIOD=60 is --period 60.
-Credentials, region, endpoint and proxy are found as by the AWS SDKs; --check tells how.
-Exit codes: 0 all was sent; 1 failed, data was lost at the end, or --once measured nothing;
-2 a setting is wrong.
-`;
 
 const clock = systemClock(() => {
   const [seconds, nanoseconds] = process.hrtime();
@@ -98,8 +85,10 @@ async function main(): Promise<void> {
   });
   process.stderr.on('error', () => undefined);
   const command: Command = parseCommand(split?.flags ?? process.argv.slice(2), process.env);
-  if (command === 'help') process.stdout.write(help());
-  else if (command === 'version') process.stdout.write(`${VERSION}\n`);
+  if (command === 'help') {
+    const { helpText } = await import('./config/help.ts');
+    process.stdout.write(helpText(VERSION, FLAGS));
+  } else if (command === 'version') process.stdout.write(`${VERSION}\n`);
   else if (command.healthy !== undefined) {
     const { tellHealth } = await import('./health/healthy.ts');
     tellHealth(command.healthy, command.maxAgeSeconds);

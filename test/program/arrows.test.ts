@@ -13,7 +13,7 @@ const SRC = fileURLToPath(new URL('../../src/', import.meta.url));
  */
 const ARROWS: Readonly<Record<string, string>> = {
   door: 'health/healthy main node:process',
-  main: 'agent clock compose config/config config/flags config/table delivery/outcome errors health/healthy log node:fs node:os node:tty run sinks/lines sinks/terminal spool/serve version',
+  main: 'agent clock compose config/config config/flags config/help config/table delivery/outcome errors health/healthy log node:fs node:os node:tty run sinks/lines sinks/terminal spool/serve version',
   // The library's door, and what stands behind it. Its words are in one file that needs no other.
   index: 'errors library/api library/start',
   'library/api': '',
@@ -30,6 +30,7 @@ const ARROWS: Readonly<Record<string, string>> = {
     'aws aws/credentials clock cloudwatch delivery environment errors metrics/publication net/http',
 
   'config/flags': 'config/nearest environment errors node:util',
+  'config/help': 'config/flags',
   config:
     'aws/endpoint cloudwatch/compression cloudwatch/limits environment errors log metadata/dimensions metrics/catalog metrics/metric metrics/publication sources/options sources/select',
 
