@@ -70,7 +70,7 @@ after(() => rmSync(base, { recursive: true, force: true }));
 describe('the tarball', () => {
   test('holds what is needed, and nothing else', () => {
     const names = readdirSync(installed, { recursive: true, encoding: 'utf8' })
-      .filter((name) => !/^(?:examples|dist.lib)/.test(name) && name !== 'dist')
+      .filter((name) => !/^(?:examples|dist.lib|dist.completions)/.test(name) && name !== 'dist')
       .sort();
     assert.deepEqual(names, [
       'CHANGELOG.md',
@@ -78,6 +78,7 @@ describe('the tarball', () => {
       'README.md',
       'THIRD-PARTY',
       'dist/agent.js',
+      'dist/cloudwatch-metrics-agent.1',
       'dist/index.d.ts',
       'dist/index.js',
       'package.json',
