@@ -1,3 +1,4 @@
+// Over 200 lines: what waits, what is under way and what the end leaves are one state.
 import { type Clock, within } from '../clock.ts';
 import type { Outcome } from '../delivery/outcome.ts';
 import type { Resolve } from '../delivery/publications.ts';
