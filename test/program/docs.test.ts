@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, test } from 'node:test';
+import { CATALOG } from '../../src/metrics/catalog.ts';
 import { anchorsOf, linesOf, PAGES, proseOf, ROOT } from '../support/pages.ts';
 
 /** Two screens, and three. */
@@ -67,6 +68,20 @@ describe('the README and docs/', () => {
       }
     }
   });
+});
+
+test('the README names metrics that there are, and says rightly which are sent unasked', () => {
+  const rows = linesOf('README.md').filter((line) =>
+    /\| (?:sent unasked|unasked with a job|by `--metrics`) \|$/.test(line),
+  );
+  assert.ok(rows.length >= 5);
+  for (const row of rows) {
+    for (const [, name] of (row.split('|')[1] ?? '').matchAll(/`(\w+)`/g)) {
+      const metric = CATALOG.find((one) => one.name === name);
+      assert.ok(metric, name);
+      assert.equal(metric.unasked.includes('median'), row.endsWith('| sent unasked |'), name);
+    }
+  }
 });
 
 test('the README’s picture of the live screen and of a report have a text for who cannot see them', () => {
