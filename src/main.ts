@@ -1,4 +1,5 @@
 // Over 200 lines: the one file that touches the process, with a job and without.
+import { fstatSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { isatty } from 'node:tty';
 import type { Agent } from './agent.ts';
@@ -14,6 +15,7 @@ import type { Place } from './run/beside.ts';
 import { usualStopMs } from './run/deadline.ts';
 import { isAboutUs, type Split, splitCommand } from './run/split.ts';
 import { type Lines, linesTo } from './sinks/lines.ts';
+import type { Drawn, Terminal } from './sinks/terminal.ts';
 import { VERSION } from './version.ts';
 
 const EXIT = { flushed: 0, failed: 1, misconfigured: 2 };
@@ -37,22 +39,30 @@ const clock = systemClock(() => {
 const ending = new AbortController();
 const threads = { held: 0 };
 let lines: Lines | undefined;
+/** What the log's lines go above, where they share its terminal. */
+let drawn: Drawn | undefined;
 /** Opened at the first line: a stream on a pipe changes it for a job that shares it. */
 const stderr: Lines = {
   write(line) {
+    if (drawn?.line(line)) return true;
     lines ??= linesTo(process.stderr, clock);
     return lines.write(line);
   },
   drained: async (deadlineMs) => lines?.drained(deadlineMs),
 };
 let isChecking = false;
+/** All outputs, where EMF on standard output is one of them. */
+let emfOutputs: Config['outputs'] = [];
 
-main().catch((error) => {
-  const isSetting = error instanceof ConfigError;
-  const text = isSetting || !(error instanceof Error) ? reasonOf(error) : error.stack;
-  process.stderr.write(`${PROGRAM}: ${text}\n`);
-  process.exitCode = isSetting ? EXIT.misconfigured : EXIT.failed;
-});
+/** The whole program, to its exit code. */
+export function start(): void {
+  main().catch((error) => {
+    const isSetting = error instanceof ConfigError;
+    const text = isSetting || !(error instanceof Error) ? reasonOf(error) : error.stack;
+    process.stderr.write(`${PROGRAM}: ${text}\n`);
+    process.exitCode = isSetting ? EXIT.misconfigured : EXIT.failed;
+  });
+}
 
 async function main(): Promise<void> {
   if (process.argv[2] === SERVE) {
@@ -63,9 +73,15 @@ async function main(): Promise<void> {
   if (split !== undefined && !isAboutUs(split.flags)) return runWithJob(split);
   // A reader that went away (`| head`) ends the program quietly.
   process.stdout.on('error', (error) => {
-    if (codeOf(error) !== 'EPIPE') throw error;
+    // EIO: a terminal that went away.
+    if (!['EPIPE', 'EIO'].includes(codeOf(error) ?? '')) throw error;
     // What was found out is the exit code of --check all the same.
-    if (!isChecking) process.exit(EXIT.flushed);
+    if (isChecking) return;
+    if (emfOutputs.length === 0) process.exit(EXIT.flushed);
+    // Where windows go elsewhere too, the output counts what it loses.
+    if (emfOutputs.length > 1) return;
+    process.stderr.write(`${PROGRAM}: nobody reads standard output, where EMF lines go: EPIPE\n`);
+    process.exit(EXIT.failed);
   });
   process.stderr.on('error', () => undefined);
   const command: Command = parseCommand(split?.flags ?? process.argv.slice(2), process.env);
@@ -113,9 +129,14 @@ async function quit(code: number, deadlineMs: number, isStuck = false): Promise<
 
 /** @throws ConfigError before anything has begun */
 async function run(config: Config): Promise<void> {
-  const world = worldOf(config);
+  const terminal = terminalOf(config);
+  // What the screen shows anyway need not be said above it.
+  const level = terminal?.isLogs && config.isUsualLevel ? 'warn' : config.logLevel;
+  const world = { ...worldOf(config), log: logAt(config, level), terminal };
   const { log } = world;
   warnOfVariables(log);
+  const isEmf = config.outputs.some((output) => output.kind === 'emf' && output.to === undefined);
+  if (isEmf && !config.dryRun) emfOutputs = config.outputs;
   const composing = hasReceipt(config) ? composeWatched(config, world) : compose(config, world);
   const end = endOf(composing, config, log);
   // Before anything is said: whoever reads that we are there may signal at once.
@@ -123,6 +144,7 @@ async function run(config: Config): Promise<void> {
     logAt(config, 'info').info('status', (await composing).status());
   });
   process.on('uncaughtException', (error) => {
+    drawn?.close();
     log.error('a fault of this program, please report it', {
       reason: error.stack ?? error.message,
     });
@@ -130,6 +152,40 @@ async function run(config: Config): Promise<void> {
   });
   (await composing).start();
   if (config.once) clock.after(config.periodMs, end);
+}
+
+/** What a dry run is drawn on; nothing where its lines go to a program or a file. */
+function terminalOf({ dryRun, once, logFormat }: Config): Terminal | undefined {
+  const { stdout } = process;
+  const { TERM = '', NO_COLOR = '' } = process.env;
+  if (!dryRun || once || logFormat === 'json' || !stdout.isTTY || !TERM || TERM === 'dumb') return;
+  const isLogs = isatty(STDERR) && fstatSync(STDERR).rdev === fstatSync(STDOUT).rdev;
+  return {
+    isUtf8: isUtf8(),
+    hasColor: NO_COLOR === '',
+    isLogs,
+    // A serial line says 0.
+    size: () => ({ columns: stdout.columns || 80, rows: stdout.rows || 24 }),
+    write: (text) => {
+      stdout.write(text);
+    },
+    attach(screen) {
+      if (isLogs) drawn = screen;
+      stdout.on('resize', screen.draw);
+      process.on('exit', screen.close);
+      process.on('SIGTSTP', () => {
+        screen.pause();
+        process.kill(process.pid, 'SIGSTOP');
+      });
+      process.on('SIGCONT', screen.draw);
+    },
+  };
+}
+
+/** What the terminal can show, by the locale. */
+function isUtf8(): boolean {
+  const { LC_ALL, LC_CTYPE, LANG } = process.env;
+  return /utf-?8/i.test(LC_ALL || LC_CTYPE || LANG || '');
 }
 
 function worldOf(config: Config, out = linesTo(process.stdout, clock)): World {
@@ -147,6 +203,10 @@ function worldOf(config: Config, out = linesTo(process.stdout, clock)): World {
       return { cpuUsec: user + system, residentBytes: process.memoryUsage.rss() };
     },
     lines: out,
+    print: (text) =>
+      new Promise((resolve, reject) => {
+        process.stdout.write(text, (error) => (error ? reject(error) : resolve()));
+      }),
     ending: ending.signal,
     threads,
     runtime: `nodejs/${process.version} ${process.platform}/${process.arch}`,
@@ -188,7 +248,7 @@ function onSignals(end: () => void, tell: () => void): void {
   for (const signal of END_SIGNALS) process.on(signal, end);
   // A second Ctrl-C is a person who does not want to wait.
   process.once('SIGINT', () => {
-    if (process.stderr.isTTY) stderr.write('flushing; Ctrl-C again to quit');
+    if (process.stderr.isTTY && drawn === undefined) stderr.write('flushing; Ctrl-C again to quit');
     process.on('SIGINT', () => quit(EXIT.failed, 0));
   });
   // Without a listener Node opens its inspector's port.
@@ -215,14 +275,13 @@ async function composeWatched(config: Config, world: World): Promise<Running> {
 }
 
 function placeOf(command: string, hasJob: boolean, to: Lines): Place {
-  const { LC_ALL, LC_CTYPE, LANG } = process.env;
   return {
     command,
     hasJob,
     isMain: process.pid === 1 || process.ppid === 1,
     node: process.execPath,
     isTerminal: isatty(STDERR),
-    isUtf8: /utf-?8/i.test(LC_ALL || LC_CTYPE || LANG || ''),
+    isUtf8: isUtf8(),
     startMs: clock.wallMs(),
     write: (text) => {
       to.write(text);

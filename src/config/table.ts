@@ -382,6 +382,11 @@ export const compatFraction: Switch = {
   name: 'compat-fraction',
   meaning: 'publish 0 to 1 instead of 0 to 100, as cloudwatch_metrics_agent did',
 };
+export const entity: Switch = {
+  name: 'entity',
+  meaning: 'tell CloudWatch which ECS service, EKS workload or EC2 instance the metrics are of',
+};
+
 export const excludeSelf: Switch = {
   name: 'exclude-self',
   meaning: 'take the agent’s own CPU time and memory out',
@@ -445,6 +450,7 @@ export const FLAGS: FlagTable = {
     explain,
     check,
     checkPublish,
+    entity,
     excludeSelf,
     compatFraction,
     help,

@@ -21,8 +21,7 @@ export function startLine(
 ): [message: string, fields: Fields] {
   const { dryRun, periodMs, metrics, namespace } = config;
   const limits = fieldsOf(description);
-  const scope =
-    SCOPES[limits['scope']?.split(':')[0] ?? ''] ?? `the ${limits['scope'] ?? 'source'}`;
+  const scope = scopeText(limits['scope']);
   const what = dryRun ? 'shows' : 'publishes';
   const rhythm = `${periodMs / 1000} s`;
   const destination = dryRun ? 'standard output' : destinationOf(config, environment);
@@ -38,8 +37,23 @@ export function startLine(
   ];
 }
 
+/** A scope's name in words. */
+export function scopeText(scope = 'source'): string {
+  return SCOPES[scope.split(':')[0] ?? ''] ?? `the ${scope}`;
+}
+
 /** As it was given; what is found out later is said when it is found. */
-function destinationOf({ endpoint, region }: Config, environment: Environment): string {
+function destinationOf(config: Config, environment: Environment): string {
+  const at = cloudwatchAt(config, environment);
+  const each = config.outputs.map((output) => {
+    if (output.kind === 'cloudwatch') return at;
+    if (output.kind === 'emf') return `EMF to ${output.to ?? 'standard output'}`;
+    return `OTLP at ${output.url ?? at.replace(/^CloudWatch at /, '')}`;
+  });
+  return each.join(' and ');
+}
+
+function cloudwatchAt({ endpoint, region }: Config, environment: Environment): string {
   const url =
     endpoint?.href ??
     given(environment, 'AWS_ENDPOINT_URL_CLOUDWATCH') ??

@@ -767,6 +767,7 @@ const SWITCHES: readonly SwitchRow[] = [
   { flag: 'explain', read: ({ explain }) => explain },
   { flag: 'check', read: ({ check }) => check },
   { flag: 'check-publish', read: ({ checkPublish }) => checkPublish },
+  { flag: 'entity', read: ({ entity }) => entity },
   { flag: 'exclude-self', read: ({ excludeSelf }) => excludeSelf },
   { flag: 'compat-fraction', read: ({ compatFraction }) => compatFraction },
 ];
