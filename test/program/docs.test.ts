@@ -85,9 +85,11 @@ test('the README names metrics that there are, and says rightly which are sent u
 });
 
 test('the README’s picture of the live screen and of a report have a text for who cannot see them', () => {
-  const pictures = [...readFileSync(`${ROOT}README.md`, 'utf8').matchAll(/!\[([^\]]*)\]/g)];
+  const pictures = [
+    ...readFileSync(`${ROOT}README.md`, 'utf8').matchAll(/!\[([^\]]*)\]|<img [^>]*alt="([^"]*)"/g),
+  ];
   assert.equal(pictures.length, 2);
-  for (const [, text = ''] of pictures) assert.ok(text.length > 20);
+  for (const [, text, other] of pictures) assert.ok((text ?? other ?? '').length > 20);
 });
 
 /** The files that a page links to, by their path below the root. */
@@ -100,5 +102,7 @@ function pagesOf(page: string): string[] {
 /** Where links and pictures lead, in the order of the page. */
 function targetsOf(page: string): string[] {
   const text = proseOf(page).replaceAll(/`[^`]*`/g, '');
-  return [...text.matchAll(/\]\(([^)]*)\)/g)].map(([, target = '']) => target);
+  return [...text.matchAll(/\]\(([^)]*)\)|(?:href|src)="([^"]*)"/g)].map(
+    ([, target, other]) => target ?? other ?? '',
+  );
 }
