@@ -13,7 +13,11 @@ export function manPage(version: string, table: FlagTable): string {
   const options = groupsOf(table).map(
     ([title, rows]) => `.SS ${plain(title)}\n${rows.map(entry).join('')}`,
   );
-  return filled(`.\\" Made from the flag table by dev/shell.ts.
+  return filled(`${beforeOptions(version)}${options.join('')}${afterOptions()}`);
+}
+
+function beforeOptions(version: string): string {
+  return `.\\" Made from the flag table by dev/shell.ts.
 .TH ${PROGRAM.toUpperCase()} 1 ${WRITTEN} "${PROGRAM} ${version}"
 .SH NAME
 ${bold(PROGRAM).replace(/^\\fB|\\fR$/g, '')} \\- CPU and memory to Amazon CloudWatch
@@ -31,7 +35,11 @@ Told to stop, it sends what is left.
 Behind ${bold('--')} stands the command of a job.
 It gets all signals, and its exit code is passed on.
 .SH OPTIONS
-${options.join('')}.SH EXIT STATUS
+`;
+}
+
+function afterOptions(): string {
+  return `.SH EXIT STATUS
 .TP
 0
 All was sent, or is in the spool.
@@ -60,29 +68,11 @@ SIGUSR1
 One status line on stderr, where there is no job.
 .SH EXAMPLES
 See what would be sent; this needs no credentials, region or network:
-.PP
-.RS
-.nf
-${plain(`${PROGRAM} --dry-run`)}
-.fi
-.RE
-.PP
+${example(`${PROGRAM} --dry-run`)}.PP
 Whether publishing would work, and what is in its way:
-.PP
-.RS
-.nf
-${plain(`${PROGRAM} --check`)}
-.fi
-.RE
-.PP
+${example(`${PROGRAM} --check`)}.PP
 A job:
-.PP
-.RS
-.nf
-${plain(`${PROGRAM} -n Jobs -s train -- python train.py`)}
-.fi
-.RE
-`);
+${example(`${PROGRAM} -n Jobs -s train -- python train.py`)}`;
 }
 
 /** No line of text is longer than mandoc likes, and none begins as a request does. */
@@ -98,6 +88,10 @@ function filled(page: string): string {
     }
   }
   return lines.join('\n');
+}
+
+function example(command: string): string {
+  return `.PP\n.RS\n.nf\n${plain(command)}\n.fi\n.RE\n`;
 }
 
 function entry(row: Row): string {

@@ -3,7 +3,7 @@ import type { Flag, FlagTable, Switch } from './flags.ts';
 /** The help's groups: a title, and the names of its flags in their order. A test holds that each flag is in one. */
 export const GROUPS: readonly (readonly [title: string, names: string])[] = [
   ['What is sent', 'namespace service dimension metrics statistics period compat-fraction'],
-  ['Where it goes', 'output region profile endpoint-url ca-bundle sign header'],
+  ['Where it goes', 'output region profile endpoint-url ca-bundle sign header entity'],
   [
     'What is measured',
     'scope root interval memory-mode cpu-base cpu-limit memory-limit exclude-self',

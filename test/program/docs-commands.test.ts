@@ -16,7 +16,7 @@ import {
 /** What needs more than a machine with Node says so itself: see docs/README.md. */
 const NEEDS = /^(?:aws|docker|kubectl|systemctl|sudo|npm publish|export) /;
 const MARK = /^# needs /;
-const AGENT_COMMAND = /^(?:node (?:\S*\/)?agent\.js|cloudwatch-metrics-agent)(?= |$)/;
+const AGENT_COMMAND = /^(?:node (?:\S*\/)?agent\.js|(?:\.\/)?cloudwatch-metrics-agent)(?= |$)/;
 /** Those that end by themselves. */
 const ENDS = /--(?:dry-run|once|explain|check|check-publish|healthy|help|version)\b| -- /;
 /** Where nothing listens: publishing does not need STS. */
@@ -24,11 +24,9 @@ const NOBODY = 'http://127.0.0.1:1/';
 /** Leads elsewhere than to the loopback: what it says of itself is enough. */
 const ELSEWHERE = / --output /;
 
-let cloudwatch: Cloudwatch;
 let folder: string;
 
 before(async () => {
-  cloudwatch = await startCloudwatch();
   folder = await mkdtemp(join(tmpdir(), 'docs-'));
   await mkdir(join(folder, 'bin'));
   await symlink(AGENT, join(folder, 'bin', 'cloudwatch-metrics-agent'));
@@ -36,10 +34,7 @@ before(async () => {
   await chmod(join(folder, 'bin', 'python'), 0o755);
 });
 
-after(async () => {
-  await cloudwatch.close();
-  await rm(folder, { recursive: true, force: true });
-});
+after(() => rm(folder, { recursive: true, force: true }));
 
 describe('every command in the README and docs/ is run, or says what it needs', {
   concurrency: 4,
@@ -62,10 +57,13 @@ test('some commands are run, and some are marked', () => {
 
 async function runBlock({ where }: Block, commands: readonly string[]): Promise<void> {
   const running: Program[] = [];
+  const cloudwatch = await startCloudwatch();
   try {
     for (const command of commands.flatMap((line) => line.split(' && '))) {
-      if (AGENT_COMMAND.test(command)) await runAgent(command, where, running);
-      else assertProjects(command);
+      if (AGENT_COMMAND.test(command)) {
+        const program = await runAgent(command, where, cloudwatch);
+        if (program !== undefined) running.push(program);
+      } else assertProjects(command);
     }
     for (const program of running) {
       program.kill('SIGTERM');
@@ -73,6 +71,7 @@ async function runBlock({ where }: Block, commands: readonly string[]): Promise<
     }
   } finally {
     for (const program of running) program.kill('SIGKILL');
+    await cloudwatch.close();
   }
 }
 
@@ -84,19 +83,23 @@ function assertProjects(command: string): void {
   if (script === 'ci') assert.match(ring, /npm ci/);
   else if (script !== undefined) assert.match(JSON.stringify(manifest), new RegExp(`"${script}":`));
   else {
-    const [, file] = /^(?:bash|sh|node) (\S+)/.exec(command) ?? [];
+    const [, file] = /^(?:bash|sh|node)(?: --import tsx)? (\S+)/.exec(command) ?? [];
     assert.ok(file !== undefined && existsSync(ROOT + file), `neither run nor marked: ${command}`);
   }
 }
 
-/** Runs the built agent with the page's own words. One that publishes stays until its block has ended. */
-async function runAgent(command: string, where: string, running: Program[]): Promise<void> {
+/** Runs the built agent with the page's own words. One that publishes is given back as soon as it has. */
+async function runAgent(
+  command: string,
+  where: string,
+  cloudwatch: Cloudwatch,
+): Promise<Program | undefined> {
   const page = where.replaceAll(/\W/g, '-');
   const state = join(folder, page);
   await mkdir(state, { recursive: true });
   const line = command
     .replace(AGENT_COMMAND, (word) =>
-      word.startsWith('node') ? `"${process.execPath}" "${AGENT}"` : word,
+      word.startsWith('node') ? `"${process.execPath}" "${AGENT}"` : word.replace('./', ''),
     )
     .replaceAll('…', 'x')
     .replace(/(--period|-p) \d+/, '$1 1')
@@ -120,9 +123,9 @@ async function runAgent(command: string, where: string, running: Program[]): Pro
   });
   if (ENDS.test(command) || isElsewhere) {
     assert.equal(await program.ended, 0, program.stdout() + program.stderr());
-    return;
+    return undefined;
   }
-  running.push(program);
   const count = cloudwatch.accepted.length;
   await cloudwatch.waitFor(({ accepted }) => accepted.length > count, DEADLINE_MS);
+  return program;
 }

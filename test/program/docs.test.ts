@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, test } from 'node:test';
+import { CATALOG } from '../../src/metrics/catalog.ts';
 import { anchorsOf, linesOf, PAGES, proseOf, ROOT } from '../support/pages.ts';
 
 /** Two screens, and three. */
@@ -69,10 +70,26 @@ describe('the README and docs/', () => {
   });
 });
 
+test('the README names metrics that there are, and says rightly which are sent unasked', () => {
+  const rows = linesOf('README.md').filter((line) =>
+    /\| (?:sent unasked|unasked with a job|by `--metrics`) \|$/.test(line),
+  );
+  assert.ok(rows.length >= 5);
+  for (const row of rows) {
+    for (const [, name] of (row.split('|')[1] ?? '').matchAll(/`(\w+)`/g)) {
+      const metric = CATALOG.find((one) => one.name === name);
+      assert.ok(metric, name);
+      assert.equal(metric.unasked.includes('median'), row.endsWith('| sent unasked |'), name);
+    }
+  }
+});
+
 test('the README’s picture of the live screen and of a report have a text for who cannot see them', () => {
-  const pictures = [...readFileSync(`${ROOT}README.md`, 'utf8').matchAll(/!\[([^\]]*)\]/g)];
+  const pictures = [
+    ...readFileSync(`${ROOT}README.md`, 'utf8').matchAll(/!\[([^\]]*)\]|<img [^>]*alt="([^"]*)"/g),
+  ];
   assert.equal(pictures.length, 2);
-  for (const [, text = ''] of pictures) assert.ok(text.length > 20);
+  for (const [, text, other] of pictures) assert.ok((text ?? other ?? '').length > 20);
 });
 
 /** The files that a page links to, by their path below the root. */
@@ -85,5 +102,7 @@ function pagesOf(page: string): string[] {
 /** Where links and pictures lead, in the order of the page. */
 function targetsOf(page: string): string[] {
   const text = proseOf(page).replaceAll(/`[^`]*`/g, '');
-  return [...text.matchAll(/\]\(([^)]*)\)/g)].map(([, target = '']) => target);
+  return [...text.matchAll(/\]\(([^)]*)\)|(?:href|src)="([^"]*)"/g)].map(
+    ([, target, other]) => target ?? other ?? '',
+  );
 }

@@ -3,8 +3,11 @@ import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { rowsOf } from '../../dev/words.ts';
+import { helpText } from '../../src/config/help.ts';
 import { FLAGS } from '../../src/config/table.ts';
 import { CATALOG } from '../../src/metrics/catalog.ts';
+import { VERSION } from '../../src/version.ts';
+import { runAgent } from '../support/program.ts';
 import { laidOut, offeredByBash } from '../support/shells.ts';
 
 let folder: string;
@@ -81,6 +84,12 @@ describe('completion in a bash', () => {
     assert.deepEqual(offeredByBash(folder, ['--', 'cat', 'run']), ['run one.html']);
     assert.deepEqual(offeredByBash(folder, ['--', 'cat', '--dry']), []);
   });
+});
+
+test('the program prints the help that the table makes', async () => {
+  const { code, stdout } = await runAgent(['--help']);
+  assert.equal(code, 0);
+  assert.equal(stdout, helpText(VERSION, FLAGS));
 });
 
 test('the man page has each flag with its meaning, once', () => {

@@ -29,7 +29,7 @@ export function proseOf(page: string): string {
 const FENCED = /^( *)```[\s\S]*?^\1```$/gm;
 /** What a command begins with. Files, tables and output do not. */
 const COMMAND =
-  /^(?:[A-Z_]+=\S+ )*(?:agent\.js|apt-get|aws|bash|cd|cloudwatch-metrics-agent|cosign|cp|curl|docker|export|gh|git|kubectl|man|mkdir|node|npm|npx|openssl|pip|podman|ps|python3?|sh|sha256sum|source|ss|sudo|systemctl|tar|tini)(?: |$)/;
+  /^(?:[A-Z_]+=\S+ )*(?:\.\/\S+|agent\.js|apt-get|aws|bash|cd|cloudwatch-metrics-agent|cosign|cp|curl|docker|export|gh|git|kubectl|man|mkdir|node|npm|npx|openssl|pip|podman|ps|python3?|sh|sha256sum|source|ss|sudo|systemctl|tar|tini)(?: |$)/;
 
 export interface Block {
   /** The page and the block's first line. */
