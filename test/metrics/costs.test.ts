@@ -39,6 +39,7 @@ const DIMENSIONS = withResource(
       arn: ARN,
       family: 'checkout',
       launchType: 'FARGATE',
+      serviceName: '',
       availabilityZone: 'us-east-1a',
       containers: [{ id: `${TASK}-1234567890`, name: 'agent', type: 'NORMAL', status: 'RUNNING' }],
     },

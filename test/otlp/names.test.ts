@@ -95,6 +95,7 @@ describe('the resource', () => {
     arn: ARN,
     family: 'web',
     launchType: 'FARGATE',
+    serviceName: '',
     availabilityZone: 'eu-west-1a',
     containers: [{ id: 'c1', name: 'app', type: 'NORMAL', status: 'RUNNING' }],
   };
