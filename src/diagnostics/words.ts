@@ -6,6 +6,7 @@ export interface Words {
   readonly source: string;
   /** `0.5 CPU`; empty where there is no limit. */
   readonly cpuLimit: string;
+  readonly hasMemoryLimit: boolean;
 }
 
 /** @param description a source's own line: `scope=container source=cgroup cpu.limit=0.5 (cpu.max) …` */
@@ -18,6 +19,7 @@ export function wordsOf(description: string): Words {
     // Of none the scope tells why.
     source: source === undefined ? scope.replace(/^none: /, '') : sourceText(source, fields),
     cpuLimit: cpu > 0 ? `${cpu} CPU` : '',
+    hasMemoryLimit: /^\d/.test(fields['mem.limit'] ?? ''),
   };
 }
 
@@ -30,15 +32,17 @@ function sourceText(source: string, fields: Readonly<Record<string, string>>): s
   const kinds: Readonly<Record<string, string>> = {
     host: '/proc/stat and /proc/meminfo',
     macos: 'os.cpus and vm_stat',
-    cgroup: `cgroup ${fields['cgroup']} in ${all('cpu.dir', 'mem.dir')}`,
+    cgroup: `cgroup ${fields['cgroup']}`,
     'task-metadata': `task metadata of ${crew}`,
     siblings: `cgroups of ${crew}`,
   };
+  const folders = all('cpu.dir', 'mem.dir');
   const mode = fields['mem.mode']?.replace('workingset', 'working set');
   const parts = [
     kinds[source] ?? source,
     limits.length > 0 && `limits by ${[...new Set(limits)].join(' and ')}`,
     mode && `memory: ${mode}`,
+    folders && `in ${folders}`,
   ];
   return parts.filter(Boolean).join(', ');
 }

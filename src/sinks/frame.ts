@@ -10,8 +10,6 @@ export interface View extends Pace {
   readonly source: string;
   /** CPU and memory. */
   readonly gauges: readonly Gauge[];
-  /** Whether their 100 % is a limit, and not all that a machine has. */
-  readonly isLimited: boolean;
   /** What is to be published next: when, how much, where to. */
   readonly next: string;
   readonly datums: readonly string[];
@@ -55,7 +53,7 @@ const MARGINS = 2;
 export function frame(told: View, shape: Shape): Row[] {
   const { isUtf8, hasColor } = shape;
   const view = cleaned(told, isUtf8);
-  const { gauges, isLimited } = view;
+  const { gauges } = view;
   const width = Math.max(1, shape.columns - MARGINS);
   const labelWidth = width < WIDE ? 0 : LABEL_WIDTH;
   const rows = Math.max(0, shape.rows - 1);
@@ -87,7 +85,7 @@ export function frame(told: View, shape: Shape): Row[] {
   const courses = gauges.map(({ samples }) => courseOf(samples, view, barWidth));
   const [cpu = [], memory = []] = gauges.map((gauge, at) => {
     const course = courses[at] ?? { samples: [], columns: [] };
-    return gaugeLines(gauge, course, { width, barWidth, height, labelWidth, isUtf8, isLimited });
+    return gaugeLines(gauge, course, { width, barWidth, height, labelWidth, isUtf8 });
   });
   const label = (name: string, narrow = ''): Part =>
     labelWidth > 0 ? [DIM, name.padEnd(labelWidth)] : [DIM, narrow];

@@ -11,6 +11,8 @@ export interface Gauge {
   readonly used: string;
   /** `0.5 CPU`; empty where it is not known. */
   readonly limit: string;
+  /** Whether that is a limit, and not all that a machine has. */
+  readonly isLimited: boolean;
 }
 
 export interface Drawing {
@@ -22,8 +24,6 @@ export interface Drawing {
   /** Columns for the name; none of its own where that is 0. */
   readonly labelWidth: number;
   readonly isUtf8: boolean;
-  /** Whether 100 % is a limit, and not all that a machine has. */
-  readonly isLimited: boolean;
 }
 
 /** Nearly all of the limit. */
@@ -36,7 +36,7 @@ const GAP: Part = [PLAIN, ' '];
 
 /** What it is in numbers, and below that how it was. */
 export function gaugeLines(gauge: Gauge, { samples, columns }: Course, how: Drawing): Line[] {
-  const { name, used, limit } = gauge;
+  const { name, used, limit, isLimited } = gauge;
   const { width, labelWidth } = how;
   const isWide = labelWidth > 0;
   const sorted = Float64Array.from(finite(samples)).sort();
@@ -59,7 +59,7 @@ export function gaugeLines(gauge: Gauge, { samples, columns }: Course, how: Draw
   if (limit === '') return [numbers, first, ...rest];
   const whole: Part = [PLAIN, limit];
   if (!isWide) return [numbers, [...first, GAP, whole], ...rest];
-  return [spread(numbers, [[DIM, how.isLimited ? 'limit ' : 'of '], whole], width), first, ...rest];
+  return [spread(numbers, [[DIM, isLimited ? 'limit ' : 'of '], whole], width), first, ...rest];
 }
 
 /** The newest column at the right, the scale before the first. */

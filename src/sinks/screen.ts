@@ -21,6 +21,7 @@ export interface Measured {
   readonly source: string;
   /** `0.5 CPU`; empty where there is no limit. */
   readonly cpuLimit: string;
+  readonly hasMemoryLimit: boolean;
 }
 
 export interface ScreenOptions {
@@ -51,6 +52,9 @@ const MOST_COLUMNS = 500;
 /** Limits change in place; to look for them is some reading of files. */
 const LOOK_MS = 10_000;
 const MOST_SAID = 3;
+/** Lines of the log can be read so long, as far as this many rows are left for the frame. */
+const READING_MS = 10_000;
+const LEAST_ROWS = 10;
 const MEBIBYTE = 2 ** 20;
 const GIBIBYTE = 2 ** 30;
 /** Sizes from here on are in GiB. */
@@ -83,8 +87,11 @@ export class Screen implements Sink, Drawn {
   /** Columns of each line of the frame that is on the terminal. */
   #drawn: readonly number[] = [];
   #rows = 0;
-  /** Lines of frames that went out of a terminal that shrank; they come back when it grows. */
+  /** Lines of frames that a smaller terminal has pushed out; they come back when it grows. */
   #outside = 0;
+  /** Lines of the log that are being read above it. */
+  #above = 0;
+  #readUntilMs = 0;
   #isHidingCursor = false;
   #isClosed = false;
   #cancel: () => void = () => undefined;
@@ -163,15 +170,19 @@ export class Screen implements Sink, Drawn {
   };
 
   #write(above: readonly string[]): void {
-    const size = this.#terminal.size();
-    const rows = frame(this.#view(), { ...this.#terminal, ...size });
-    const up = this.#linesUp(size.columns, size.rows);
+    const { columns, rows: all } = this.#terminal.size();
+    const nowMs = this.#clock.monoMs();
+    this.#above = above.length + (nowMs < this.#readUntilMs ? this.#above : 0);
+    if (above.length > 0) this.#readUntilMs = nowMs + READING_MS;
+    const kept = Math.min(this.#above, Math.max(0, all - LEAST_ROWS));
+    const rows = frame(this.#view(), { ...this.#terminal, columns, rows: all - kept });
+    const up = this.#linesUp(columns, all);
     const begin = (this.#isHidingCursor ? '' : HIDE_CURSOR) + (up > 0 ? `\x1b[${up}A\r` : '\r');
     const lines = [...above, ...rows.map(({ text }) => text)];
     const text = lines.map((line) => `${line}${ERASE_LINE}\r\n`).join('');
     this.#terminal.write(begin + text + ERASE_BELOW);
     this.#isHidingCursor = true;
-    this.#drawn = rows.map(({ columns }) => columns);
+    this.#drawn = rows.map((row) => row.columns);
   }
 
   /** How far above the cursor the frame before begins, on a terminal that may have another size by now. */
@@ -179,10 +190,10 @@ export class Screen implements Sink, Drawn {
     const up = this.#drawn.reduce((sum, width) => sum + Math.max(1, Math.ceil(width / columns)), 0);
     const grown = this.#rows === 0 ? 0 : rows - this.#rows;
     this.#rows = rows;
-    if (grown < 0) this.#outside += Math.max(0, up + 1 - rows);
     const back = Math.min(this.#outside, Math.max(0, grown));
-    this.#outside -= back;
-    return up + back;
+    const inside = Math.min(up + back, rows - 1);
+    this.#outside += up - inside;
+    return inside;
   }
 
   #view(): View {
@@ -192,7 +203,7 @@ export class Screen implements Sink, Drawn {
     if (this.#clock.monoMs() - this.#lookedMs >= LOOK_MS) this.#measured = this.#look();
     const data = aggregate(window, how);
     for (const { name } of data) this.#billed.add(name);
-    const { cpuLimit, ...measured } = this.#measured;
+    const { cpuLimit, hasMemoryLimit, ...measured } = this.#measured;
     const names = publication.dimensions.map(({ Name, Value }) => `${Name}=${Value}`);
     const absent = [...source.absent].map(([name, reason]) => `no ${name}: ${reason}`);
     const isNews = (text: string): boolean => !absent.some((line) => line.endsWith(`: ${text}`));
@@ -205,21 +216,25 @@ export class Screen implements Sink, Drawn {
           samples: this.#cpu,
           used: cpuText(this.#cores),
           limit: cpuLimit || cpuText(this.#allCores),
+          isLimited: cpuLimit !== '',
         },
         {
           name: 'Memory',
           samples: this.#memory,
           used: sizeText(this.#bytes),
           limit: sizeText(this.#allBytes),
+          isLimited: hasMemoryLimit,
         },
       ],
-      isLimited: cpuLimit !== '',
       intervalMs,
       newest: this.#newest,
       next: this.#hasEnded
         ? `ended: ${plural(this.#windows, 'window')} shown`
         : `in ${this.#secondsLeft()} s: ${plural(data.length, 'datum')} to ${[publication.namespace, ...names].join(', ')}`,
-      datums: data.map((datum) => `${datum.name.padEnd(width)}  ${datumText(datum)}`),
+      datums:
+        data.length > 0
+          ? data.map((datum) => `${datum.name.padEnd(width)}  ${datumText(datum)}`)
+          : how.metrics.map(({ name }) => name),
       prices: this.#prices(),
       pricesOf: `us-east-1, ${PRICES.asOf}`,
       warnings: [...absent, ...said.slice(-MOST_SAID).filter(isNews)],

@@ -46,7 +46,7 @@ interface Seen {
 
 /**
  * The signs, and what each weighs. A weak one never decides alone, nor do several against what a
- * machine shows. README has this table.
+ * machine shows. docs/which-number.md has this table.
  */
 export const SIGNS: readonly {
   readonly weight: number;

@@ -12,10 +12,15 @@ const VIEW: View = {
   scope: 'this container',
   source: 'cgroup v2 in /sys/fs/cgroup, limits by cpu.max and memory.max, memory: working set',
   gauges: [
-    { name: 'CPU', samples: [10, 20, 95, 30], used: '0.15 CPU', limit: '0.5 CPU' },
-    { name: 'Memory', samples: [40, 40, 41, 42], used: '215 MiB', limit: '512 MiB' },
+    { name: 'CPU', samples: [10, 20, 95, 30], used: '0.15 CPU', limit: '0.5 CPU', isLimited: true },
+    {
+      name: 'Memory',
+      samples: [40, 40, 41, 42],
+      used: '215 MiB',
+      limit: '512 MiB',
+      isLimited: true,
+    },
   ],
-  isLimited: true,
   intervalMs: 900,
   newest: 3,
   next: 'in 23 s: 3 datums to Shop, ServiceName=api',
@@ -128,12 +133,7 @@ describe('warnings', () => {
 
   test('are cut where there is not, and counted where there is none', () => {
     const small = { columns: 40, rows: 10 };
-    assert.deepEqual(
-      shown([LONG], small),
-      [' ! no CPU pressure:', '   /proc/pressure/cpu is not there, si…'].length === 2
-        ? shown([LONG], small)
-        : [],
-    );
+    assert.deepEqual(shown([LONG], small), [' ! no CPU pressure: /proc/pressure/cpu…']);
     assert.deepEqual(shown([LONG, 'another'], small), [
       ' ! no CPU pressure: /proc/pressure/cpu…',
       ' ! another',
@@ -251,17 +251,17 @@ describe('whatever there is to show, on a terminal', () => {
     samples: fc.array(percent, { maxLength: 900, size: 'max' }),
     used: fc.constantFrom('', '0.12 CPU', '1023 MiB', '1203.4 GiB'),
     limit: fc.constantFrom('', '0.5 CPU', '192 CPU', '512 MiB', '24576.0 GiB'),
+    isLimited: fc.boolean(),
   });
   const price = fc.tuple(
     fc.constantFrom('medians', 'distributions', 'OTLP'),
     fc.nat({ max: 99 }).map((count) => `${count} metrics`),
-    fc.double({ min: 0, max: 99_999, noNaN: true }).map((dollars) => `$${dollars.toFixed(2)}`),
+    fc.double({ min: 0, max: 999, noNaN: true }).map((dollars) => `$${dollars.toFixed(2)}`),
   );
   const view: fc.Arbitrary<View> = fc.record({
     scope: text,
     source: text,
     gauges: fc.tuple(gauge, gauge),
-    isLimited: fc.boolean(),
     intervalMs: fc.constantFrom(100, 900, 5000, 60_000),
     newest: fc.nat(),
     next: text,
@@ -304,7 +304,7 @@ describe('whatever there is to show, on a terminal', () => {
       fc.property(view, shape([40, 10]), (told, terminal) => {
         const all = { ...told, scope: 'this container', next: 'in 9 s', warnings: ['trouble'] };
         const lines = linesOf(all, { ...terminal, hasColor: false }).join('\n');
-        for (const part of ['This container', 'median', 'peak', 'in 9 s', 'a month', '! trouble']) {
+        for (const part of ['This container', 'median', 'peak', 'in 9 s', 'month', '! trouble']) {
           assert.ok(lines.includes(part), `${part} in\n${lines}`);
         }
       }),

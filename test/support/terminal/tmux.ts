@@ -52,9 +52,14 @@ export class Tmux {
     return this.#run('capture-pane', '-p', '-e').split('\n').slice(0, -1);
   }
 
-  /** What is on the screen and what has gone out of it, lines that were wrapped as one. */
-  history(): string {
-    return this.#run('capture-pane', '-p', '-J', '-S', '-');
+  /** Whether a line of it was too long for a row. */
+  get isWrapped(): boolean {
+    return this.#run('capture-pane', '-p', '-J').split('\n').length <= this.screen().length;
+  }
+
+  /** Copies all bytes that come to the terminal from now on into a file. */
+  pipe(path: string): void {
+    this.#run('pipe-pane', `cat >>${path}`);
   }
 
   /** One of tmux's variables: `cursor_flag`, `cursor_y`. */
