@@ -8,18 +8,21 @@ import { MAX_VALUES } from './cloudwatch/limits.ts';
 import type { Config } from './config/config.ts';
 import { type Output, outputName } from './config/outputs.ts';
 import type { Resolve } from './delivery/publications.ts';
+import type { SenderOptions } from './delivery/sender.ts';
 import type { Post } from './delivery/service.ts';
 import type { Health } from './delivery/stats.ts';
 import type { Adopt, PendingWindows, Store } from './delivery/store.ts';
+import type { OtlpOutlet } from './diagnostics/check-otlp.ts';
 import { periodWarning, startLine } from './diagnostics/start.ts';
 import { type Environment, given } from './environment.ts';
-import { ConfigError, codeOf } from './errors.ts';
+import { ConfigError } from './errors.ts';
 import type { StatusFile } from './health/status-file.ts';
 import { keyedNumber } from './kernel/bytes.ts';
 import { type Log, withFields } from './log.ts';
 import { checkTokens, type Facts, isToken, resolveDimensions } from './metadata/dimensions.ts';
-import type { TaskMetadata } from './metadata/ecs.ts';
+import type { Task, TaskMetadata } from './metadata/ecs.ts';
 import type { Imds } from './metadata/imds.ts';
+import type { ClosedWindow } from './metrics/aggregate.ts';
 import type { Figures, Series } from './metrics/figures.ts';
 import { Labels } from './metrics/labels.ts';
 import type { Publication } from './metrics/publication.ts';
@@ -64,6 +67,12 @@ export interface World {
   readonly apart?: readonly [node: string, program: string];
   /** For the user agent: `nodejs/v24.1.0 linux/x64`. */
   readonly runtime: string;
+  /** What only a library is told: the process is its caller's. */
+  readonly isGuest?: boolean;
+  /** Takes what is to be closed at the end, where the process goes on. */
+  readonly atEnd?: (close: () => void) => void;
+  readonly onAttempt?: SenderOptions<Form>['onAttempt'];
+  readonly onFault?: (error: unknown) => void;
 }
 
 /** What else looks at the samples, and what it wants measured for that. */
@@ -73,6 +82,9 @@ export interface Watching {
   /** Where `--scope` says nothing. */
   readonly scope?: Scope;
   readonly isBesideJob?: boolean;
+  /** The caller's own metrics, and who sees each window. */
+  readonly more?: AgentOptions['more'];
+  readonly onWindow?: AgentOptions['onWindow'];
 }
 
 const KIB = 1024;
@@ -111,6 +123,8 @@ export async function compose(config: Config, world: World, by?: Watching): Prom
     wantsAll: config.wantsAll,
     window,
     labels,
+    ...(by?.more && { more: by.more }),
+    ...(by?.onWindow && { onWindow: by.onWindow }),
     aggregate: {
       metrics: config.metrics,
       statistics: config.statistics,
@@ -132,7 +146,14 @@ export async function compose(config: Config, world: World, by?: Watching): Prom
   const percentScale = config.compatFraction ? 100 : 1;
   const sink =
     terminal === undefined
-      ? new ConsoleSink({ publication, format: config.logFormat, percentScale, lines })
+      ? new ConsoleSink({
+          publication,
+          format: config.logFormat,
+          percentScale,
+          lines,
+          isClassic: config.outputs.some(({ kind }) => kind === 'cloudwatch'),
+          others: await openPreviews(config, world, publication),
+        })
       : await openScreen({ ...common, terminal, publication, said });
   return agentOf({
     ...common,
@@ -142,6 +163,23 @@ export async function compose(config: Config, world: World, by?: Watching): Prom
       by?.onSample(figures, wallMs);
     },
   });
+}
+
+/** What the outputs beside CloudWatch's own would send. */
+async function openPreviews(
+  config: Config,
+  world: World,
+  publication: Publication,
+): Promise<((window: ClosedWindow) => readonly string[])[]> {
+  const { compatFraction, logFormat, outputs } = config;
+  const others = outputs.filter(({ kind }) => kind === 'otlp');
+  if (others.length === 0) return [];
+  const { otlpPreview } = await import('./otlp/preview.ts');
+  const { withResource } = await import('./otlp/resource.ts');
+  const dimensions = withResource(publication.dimensions, world);
+  return others.map((output) =>
+    otlpPreview(outputName(output), { ...publication, dimensions }, compatFraction, logFormat),
+  );
 }
 
 async function openStatusFile(config: Config, world: World): Promise<StatusFile | undefined> {
@@ -173,7 +211,7 @@ function noting(world: World, said: string[]): World {
 
 /** What is chosen for the scope; what no scope has is loaded where it is wanted. */
 async function openSource(config: Config, world: World, by: Watching | undefined): Promise<Source> {
-  const fs = openRoot(config);
+  const fs = openRootFs(config.root);
   const plain = selectOptions(config, world, fs);
   const wanted = new Set([...plain.wanted, ...(by?.series ?? [])]);
   const isBesideJob = by?.isBesideJob === true;
@@ -186,7 +224,7 @@ async function openSource(config: Config, world: World, by: Watching | undefined
       return watch('auto');
     },
   );
-  if (by === undefined && !EXTRA.some((series) => wanted.has(series))) return source;
+  if (!by?.series.length && !EXTRA.some((series) => wanted.has(series))) return source;
   const { openExtra, withExtra, hushed } = await import('./sources/extra.ts');
   const { PATH = '', LD_LIBRARY_PATH } = world.environment;
   const environment = { PATH, ...(LD_LIBRARY_PATH === undefined ? {} : { LD_LIBRARY_PATH }) };
@@ -215,22 +253,10 @@ function sayStart(config: Config, { log, environment }: World, description: stri
   if (warning !== undefined) log.warn(warning);
 }
 
-/** Node's permission model forbids it without saying which flag allows it. */
-function openRoot({ root }: Config): RootFs {
-  try {
-    return openRootFs(root);
-  } catch (error) {
-    const codes = error instanceof Error ? [codeOf(error), codeOf(error.cause)] : [];
-    if (!codes.includes('ERR_ACCESS_DENIED')) throw error;
-    const problem = `does not allow ${root} to be read: start node with --allow-fs-read=* as well`;
-    throw new ConfigError('node --permission', problem, { cause: error });
-  }
-}
-
 /** What `--explain` prints: every source that could be, what it read, and the figures. */
 export async function explain(config: Config, world: World): Promise<string> {
   const { explainSource } = await import('./diagnostics/explain.ts');
-  const options = selectOptions(config, world, openRoot(config));
+  const options = selectOptions(config, world, openRootFs(config.root));
   return explainSource(options, config.metrics, config.logFormat);
 }
 
@@ -251,7 +277,8 @@ function selectOptions(config: Config, world: World, fs: RootFs): SelectOptions 
 
 /** The agent's own process is here, whichever root is read. */
 function selfUsage(world: World, ownRoot: RootFs | undefined): () => SelfUsage {
-  const fs = ownRoot ?? openRootFs('/');
+  const fs = ownRoot ?? openRootFs('/', false);
+  world.atEnd?.(fs.close);
   const status = fs.file('/proc/self/status');
   return () => ({
     ...world.selfUsage(),
@@ -273,20 +300,42 @@ function taskMetadata(world: World): () => Promise<TaskMetadata | undefined> {
   };
 }
 
-async function openMetadata({
-  environment,
-  ending,
-  threads,
-}: World): Promise<TaskMetadata | undefined> {
+async function openMetadata(world: World): Promise<TaskMetadata | undefined> {
+  const { environment, ending, threads, isGuest } = world;
   const base = given(environment, 'ECS_CONTAINER_METADATA_URI_V4');
   if (base === undefined) return undefined;
   const { openTaskMetadata } = await import('./metadata/ecs.ts');
   const { createHttpClient } = await import('./net/http.ts');
-  return openTaskMetadata(base, createHttpClient({ environment, ending, threads }));
+  const http = createHttpClient({ environment, ending, threads, isGuest });
+  world.atEnd?.(http.close);
+  const metadata = openTaskMetadata(base, http);
+  const told: Seen = {};
+  seen.set(world, told);
+  return {
+    ...metadata,
+    task: async (signal) => {
+      told.task = await metadata.task(signal);
+      return told.task;
+    },
+    ownId: async (signal) => {
+      told.ownId = await metadata.ownId(signal);
+      return told.ownId;
+    },
+  };
 }
 
-/** What all outputs share. */
+/** What the endpoint told whoever asked it. */
+interface Seen {
+  task?: Task;
+  ownId?: string;
+}
+
+const seen = new WeakMap<World, Seen>();
+
+/** What outputs are opened with. */
 interface Outlet {
+  readonly name: string;
+  readonly log: Log;
   readonly publication: Publication;
   readonly health: Health;
   readonly labels: Labels;
@@ -295,12 +344,16 @@ interface Outlet {
 }
 
 /** Each output is loaded on its own, so that none waits for another. */
-async function openOutputs(config: Config, world: World, more: Omit<Outlet, 'aws'>): Promise<Sink> {
+async function openOutputs(
+  config: Config,
+  world: World,
+  more: Omit<Outlet, 'aws' | 'log' | 'name'>,
+): Promise<Sink> {
   const { clock, log } = world;
   let aws: Promise<Aws> | undefined;
-  const outlet: Outlet = {
+  const outlet = {
     ...more,
-    aws: () => {
+    aws: (): Promise<Aws> => {
       aws ??= openAws(config, world);
       return aws;
     },
@@ -309,8 +362,9 @@ async function openOutputs(config: Config, world: World, more: Omit<Outlet, 'aws
   const outputs = config.outputs.map((output) => {
     const name = outputName(output);
     const sink = lazySink(clock);
-    const named = isAlone ? world : { ...world, log: withFields(log, { output: name }) };
-    sink.load(() => openOutput(output, config, named, outlet));
+    const named = isAlone ? log : withFields(log, { output: name });
+    const load = () => openOutput(output, config, world, { ...outlet, name, log: named });
+    sink.load(load, world.onFault);
     return [name, sink] as const;
   });
   const [first] = outputs;
@@ -321,6 +375,7 @@ async function openOutputs(config: Config, world: World, more: Omit<Outlet, 'aws
 
 function openOutput(output: Output, config: Config, world: World, more: Outlet): Promise<Sink> {
   if (output.kind === 'cloudwatch') return openCloudwatch(config, world, more);
+  if (output.kind === 'otlp') return openOtlp(output.url, config, world, more);
   throw new ConfigError('--output', `got ${outputName(output)}, which is not there yet`);
 }
 
@@ -338,16 +393,41 @@ async function openCloudwatch(config: Config, world: World, more: Outlet): Promi
     ...more,
     aws,
     userAgent: userAgent(world),
-    resolve: resolver(world, aws),
-    openStore: await spoolOpener('cloudwatch', config, world),
+    resolve: resolver(world, more.aws),
+    openStore: await spoolOpener(more.name, config, { ...world, log: more.log }),
     remedyFor: (verdict) => remedyOf(verdict, world.environment),
   });
 }
 
-function resolver(world: World, aws: Aws): Resolve {
+/** Nothing of AWS is loaded where requests are not signed. */
+async function openOtlp(
+  url: string | undefined,
+  config: Config,
+  world: World,
+  more: Outlet,
+): Promise<Sink> {
+  const { otlpSink } = await import('./sinks/otlp.ts');
+  const { otlpTarget } = await import('./otlp/target.ts');
+  const { withResource } = await import('./otlp/resource.ts');
+  const { otlpRemedyOf } = await import('./diagnostics/diagnosis.ts');
+  const resolve = resolver(world, more.aws);
+  return otlpSink({
+    ...config,
+    ...world,
+    ...more,
+    target: otlpTarget({ ...config, ...world, ...more, url }),
+    userAgent: userAgent(world),
+    resolve: async (dimensions, signal) =>
+      withResource(await resolve(dimensions, signal), { ...world, ...seen.get(world) }),
+    openStore: await spoolOpener(more.name, config, { ...world, log: more.log }),
+    remedyFor: (verdict) => otlpRemedyOf(verdict, world.environment),
+  });
+}
+
+function resolver(world: World, aws: () => Promise<Aws>): Resolve {
   const { environment, hostname } = world;
   const imds: Imds = {
-    get: async (path, signal) => (await aws.context(signal)).imds.get(path, signal),
+    get: async (path, signal) => (await (await aws()).context(signal)).imds.get(path, signal),
   };
   const asked: Facts = { environment, hostname, metadata: taskMetadata(world), imds };
   return async (dimensions, signal) =>
@@ -397,11 +477,14 @@ async function openFolder(folder: string, apart: World['apart']): Promise<Disk> 
 
 /** Looks for nothing yet: that is the first request's. */
 export async function openAws(config: Config, world: World): Promise<Aws> {
-  const { environment, clock, log, random, ending, threads, apart } = world;
+  const { environment, clock, log, random, ending, threads, apart, isGuest } = world;
   if (apart !== undefined) (await import('./aws/files.ts')).readFilesApart();
   const { createAws } = await import('./aws/aws.ts');
   const home = { environment, platform: platform(), homedir };
-  return createAws({ home, flags: config, clock, log, random, ending, threads });
+  const names = { ending, threads, isGuest };
+  const aws = createAws({ home, flags: config, clock, log, random, ...names });
+  world.atEnd?.(aws.close);
+  return aws;
 }
 
 export function userAgent({ runtime }: World): string {
@@ -422,23 +505,50 @@ async function poster(world: World, aws: Aws): Promise<Post<Form>> {
 export async function check(config: Config, world: World): Promise<number> {
   const { clock, lines } = world;
   checkTokens(config.dimensions, world.environment);
-  const source = await watchSource(selectOptions(config, world, openRoot(config)));
-  const aws = await openAws(config, world);
+  const source = await watchSource(selectOptions(config, world, openRootFs(config.root)));
+  let aws: Promise<Aws> | undefined;
+  const awsOnce = (): Promise<Aws> => {
+    aws ??= openAws(config, world);
+    return aws;
+  };
   const { runCheck } = await import('./diagnostics/check.ts');
   const write = (line: string): void => {
     lines.write(line);
   };
   try {
-    const post = await poster(world, aws);
-    const resolve = (signal: AbortSignal) => resolver(world, aws)(config.dimensions, signal);
+    const resolve = (signal: AbortSignal) => resolver(world, awsOnce)(config.dimensions, signal);
+    const outlets = await otlpOutlets(config, world, awsOnce);
+    const isClassic = config.outputs.some(({ kind }) => kind === 'cloudwatch');
+    const needsAws = isClassic || outlets.some(({ target }) => !target.isPlain);
+    const services = needsAws ? await awsOnce() : undefined;
+    const post = services && isClassic ? await poster(world, services) : undefined;
     const { namespace, checkPublish: isPublishing, logFormat: format } = config;
     const { environment } = world;
-    const how = { aws, environment, clock, post, resolve, isPublishing, namespace, format, write };
-    const exit = await runCheck({ ...how, source: source.describe() });
+    const how = { environment, clock, post, resolve, isPublishing, namespace, format, write };
+    const exit = await runCheck({ ...how, aws: services, outlets, source: source.describe() });
     if (config.explain) lines.write(await explain(config, world));
     return exit;
   } finally {
     source.close();
-    aws.close();
+    (await aws)?.close();
   }
+}
+
+/** OTLP endpoints to be looked at. */
+async function otlpOutlets(
+  config: Config,
+  world: World,
+  aws: () => Promise<Aws>,
+): Promise<OtlpOutlet[]> {
+  const outputs = config.outputs.filter((output) => output.kind === 'otlp');
+  if (outputs.length === 0) return [];
+  const { otlpTarget } = await import('./otlp/target.ts');
+  const { createOtlpPost } = await import('./otlp/post.ts');
+  const { clock } = world;
+  const { headers, compatFraction: isFraction } = config;
+  return outputs.map((output) => {
+    const target = otlpTarget({ ...config, ...world, aws, url: output.url });
+    const post = createOtlpPost({ ...target, clock, headers, userAgent: userAgent(world) });
+    return { name: outputName(output), target, headers, post, isFraction };
+  });
 }

@@ -32,7 +32,7 @@ const THREAD_MS = 50;
 /** Signals that end the agent: an orchestrator's, a person's, a terminal's that went away. */
 const END_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 
-const HELP = `${PROGRAM} ${VERSION}: CPU and memory to Amazon CloudWatch
+const help = (): string => `${PROGRAM} ${VERSION}: CPU and memory to Amazon CloudWatch
 
   ${PROGRAM} --namespace NS --service NAME [flags]
   ${PROGRAM} --dry-run
@@ -65,12 +65,15 @@ const stderr: Lines = {
 };
 let isChecking = false;
 
-main().catch((error) => {
-  const isSetting = error instanceof ConfigError;
-  const text = isSetting || !(error instanceof Error) ? reasonOf(error) : error.stack;
-  process.stderr.write(`${PROGRAM}: ${text}\n`);
-  process.exitCode = isSetting ? EXIT.misconfigured : EXIT.failed;
-});
+/** The whole program, to its exit code. */
+export function start(): void {
+  main().catch((error) => {
+    const isSetting = error instanceof ConfigError;
+    const text = isSetting || !(error instanceof Error) ? reasonOf(error) : error.stack;
+    process.stderr.write(`${PROGRAM}: ${text}\n`);
+    process.exitCode = isSetting ? EXIT.misconfigured : EXIT.failed;
+  });
+}
 
 async function main(): Promise<void> {
   if (process.argv[2] === SERVE) {
@@ -88,7 +91,7 @@ async function main(): Promise<void> {
   });
   process.stderr.on('error', () => undefined);
   const command: Command = parseCommand(split?.flags ?? process.argv.slice(2), process.env);
-  if (command === 'help') process.stdout.write(HELP);
+  if (command === 'help') process.stdout.write(help());
   else if (command === 'version') process.stdout.write(`${VERSION}\n`);
   else if (command.healthy !== undefined) {
     const { tellHealth } = await import('./health/healthy.ts');

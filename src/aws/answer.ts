@@ -43,7 +43,9 @@ export function parseAnswer(body: string): Answer {
  */
 export function errorCode({ body, headers }: HttpAnswer): string {
   const header = headers['x-amzn-errortype'] ?? headers['x-amzn-query-error'] ?? '';
-  const text = (shortElement(body, 'Code') || String(header)).replace(/^[^#]*#|[:;].*$/g, '');
+  const inJson = /"__type"\s*:\s*"([^"]*)"/.exec(body)?.[1] ?? '';
+  const said = shortElement(body, 'Code') || String(header) || inJson;
+  const text = said.replace(/^[^#]*#|[:;].*$/g, '');
   return redactCode(text);
 }
 

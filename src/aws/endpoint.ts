@@ -35,6 +35,12 @@ export interface Variant {
 /** One label of a host name, not only digits: nothing else may become part of a URL. */
 const REGION = /^(?!-)(?!\d+$)[A-Za-z0-9-]{1,63}(?<!-)$/;
 
+/** A host of AWS itself, in any partition. */
+export function isAwsHost(host: string): boolean {
+  const names = PARTITIONS.flatMap(([, ...suffixes]) => suffixes);
+  return names.some((name) => host.endsWith(`.${name}`));
+}
+
 export function isRegion(text: string): boolean {
   return REGION.test(text);
 }

@@ -98,6 +98,14 @@ export const ADVICE = {
     'PutMetricData is not allowed',
     'add the statement of the README to the role’s policy, and mind its namespace',
   ],
+  otlpKey: [
+    'the OTLP endpoint refuses us',
+    'give its key by --header NAME=VALUE, or sign what goes to AWS by --sign always',
+  ],
+  otlpPath: [
+    'there is no OTLP for metrics as JSON',
+    'correct the URL: /v1/metrics is appended; a collector’s port for HTTP is 4318, not 4317',
+  ],
   publish: ['publishing failed', 'see the code in the line'],
 } as const;
 

@@ -8,17 +8,24 @@ import { whoIs } from '../aws/credentials/sts.ts';
 import type { Clock } from '../clock.ts';
 import { gzipFrom } from '../cloudwatch/compression.ts';
 import { encodePage, type Form } from '../cloudwatch/form.ts';
-import type { Post } from '../delivery/service.ts';
+import type { Post, Publishable } from '../delivery/service.ts';
 import { unready, type Verdict } from '../delivery/verdict.ts';
 import type { Environment } from '../environment.ts';
 import { codeOf, reasonOf } from '../errors.ts';
 import type { Dimension } from '../metrics/publication.ts';
 import type { HttpAnswer } from '../net/http.ts';
 import { ADVICE, type Advice } from './advice.ts';
+import { checkPoint, type OtlpOutlet, onOtlpAnswer, probeOtlp } from './check-otlp.ts';
 import { onError, onNoWay, onRefusal, onVerdict, probe } from './diagnosis.ts';
 
 export interface CheckOptions {
-  readonly aws: Aws;
+  /** Nothing where no output needs it. */
+  readonly aws?: Aws | undefined;
+  /** PutMetricData is not asked where windows do not go there. */
+  readonly isClassic?: boolean;
+  readonly outlets?: readonly OtlpOutlet[];
+  /** Sends one real point. */
+  readonly publishTo?: ((outlet: OtlpOutlet) => Promise<Verdict>) | undefined;
   readonly environment: Environment;
   readonly clock: Clock;
   /** Sends one real datum; nothing where that was not asked for. */
@@ -56,10 +63,12 @@ export function findingLines(
 
 /** What `--check` looks at, and where it says what it found. */
 export interface RunOptions {
-  readonly aws: Aws;
+  readonly aws: Aws | undefined;
+  readonly outlets: readonly OtlpOutlet[];
   readonly environment: Environment;
   readonly clock: Clock;
-  readonly post: Post<Form>;
+  /** Nothing where windows do not go there. */
+  readonly post: Post<Form> | undefined;
   /** Answers the dimensions that stand for what the place knows. */
   readonly resolve: (signal: AbortSignal) => Promise<readonly Dimension[]>;
   readonly isPublishing: boolean;
@@ -72,22 +81,25 @@ export interface RunOptions {
 
 /** All of `--check`. @returns the exit code */
 export async function runCheck(options: RunOptions): Promise<number> {
-  const { aws, environment, clock, post, resolve, isPublishing, namespace, source, format, write } =
-    options;
+  const { clock, post, resolve, isPublishing, namespace, source, format, write } = options;
   const say = (finding: Finding): void => write(findingLines(finding, format));
-  const publish = async (): Promise<Verdict> => {
-    const { signal } = new AbortController();
+  const publishing = async (
+    send: (dimensions: readonly Dimension[]) => Promise<Verdict>,
+  ): Promise<Verdict> => {
     try {
-      return await checkDatum(post, namespace, await resolve(signal), clock);
+      return await send(await resolve(new AbortController().signal));
     } catch (error) {
       return unready(error);
     }
   };
+  const publish = post && (() => publishing((all) => checkDatum(post, namespace, all, clock)));
+  const publishTo = (outlet: OtlpOutlet): Promise<Verdict> =>
+    publishing((all) => checkPoint(outlet, checkWindow(namespace, all, clock), PUBLISH_MS));
   const exit = await check({
-    aws,
-    environment,
-    clock,
+    ...options,
+    isClassic: post !== undefined,
     publish: isPublishing ? publish : undefined,
+    publishTo: isPublishing ? publishTo : undefined,
     say,
   });
   say({ mark: 'ok', what: 'source', text: source });
@@ -110,7 +122,17 @@ class Check {
   }
 
   async run(): Promise<void> {
-    const { aws } = this.#options;
+    const { aws, outlets = [], publishTo } = this.#options;
+    if (aws !== undefined) await this.#aws(aws);
+    for (const outlet of outlets) {
+      const isThere = await this.#otlp(outlet);
+      const verdict = isThere ? await publishTo?.(outlet) : undefined;
+      this.#publishing(verdict, publishTo !== undefined, outlet.name);
+    }
+  }
+
+  async #aws(aws: Aws): Promise<void> {
+    const { isClassic = true } = this.#options;
     const context = await this.#step('settings', async (signal) => {
       const found = await aws.context(signal);
       gzipFrom(found.profiles.setting);
@@ -126,13 +148,15 @@ class Check {
       (signal) => aws.credentials.resolve(signal),
       () => 'credentials',
     );
-    if (identity) this.#credentials(identity);
-    const destination = region && (await this.#step('endpoint', (signal) => aws.locate(signal)));
-    const isThere = destination !== undefined && (await this.#endpoint(context, destination));
+    if (identity) this.#credentials(aws, identity);
+    const destination =
+      isClassic && region && (await this.#step('endpoint', (signal) => aws.locate(signal)));
+    const isThere = destination && (await this.#endpoint(context, destination));
     const { publish } = this.#options;
     const verdict = isThere && identity !== undefined ? await publish?.() : undefined;
-    if (identity !== undefined) await this.#identity(identity, verdict?.kind === 'accepted');
-    this.#publishing(verdict, publish !== undefined);
+    const isPublished = verdict?.kind === 'accepted';
+    if (identity !== undefined) await this.#identity(aws, identity, isPublished);
+    if (isClassic) this.#publishing(verdict, publish !== undefined);
   }
 
   #tell(mark: Finding['mark'], what: string, text: string, advice?: Advice): void {
@@ -161,9 +185,9 @@ class Check {
     }
   }
 
-  #credentials({ provider, accessKeyId, expiresMs }: Identity): void {
+  #credentials(aws: Aws, { provider, accessKeyId, expiresMs }: Identity): void {
     const key = `${provider}, key ${masked(accessKeyId)}`;
-    const leftMs = (expiresMs ?? 0) - this.#options.aws.skew.nowMs();
+    const leftMs = (expiresMs ?? 0) - aws.skew.nowMs();
     const minutes = Math.round(Math.abs(leftMs) / 60_000);
     if (expiresMs === undefined) this.#tell('ok', 'credentials', `${key}, no end`);
     else if (leftMs > 0) this.#tell('ok', 'credentials', `${key}, ${minutes} minutes left`);
@@ -189,6 +213,26 @@ class Check {
     return isAws;
   }
 
+  /** An OTLP endpoint, by its answer to a request without data. @returns whether it takes OTLP */
+  async #otlp(outlet: OtlpOutlet): Promise<boolean> {
+    const { name, target: where } = outlet;
+    const target = await this.#step(name, (signal) => where.locate(signal));
+    if (target === undefined) return false;
+    const { href } = target.endpoint;
+    const answer = await this.#step(
+      name,
+      (signal) => probeOtlp(outlet, target, signal),
+      () => 'wayOut',
+      `${href}: `,
+    );
+    if (answer === undefined) return false;
+    const advice = onOtlpAnswer(answer, target.credentials !== undefined);
+    this.#tell(advice ? 'FAIL' : 'ok', name, `${href} answers HTTP ${answer.status}`, advice);
+    if (answer.tls) this.#tls(answer.tls);
+    if (target.credentials !== undefined && advice === undefined) this.#clock(answer);
+    return advice === undefined;
+  }
+
   #tls({ protocol, isVerified }: NonNullable<HttpAnswer['tls']>): void {
     if (isVerified) this.#tell('ok', 'tls', `${protocol}, and its certificate is trusted`);
     else
@@ -204,8 +248,8 @@ class Check {
   }
 
   /** Publishing needs no STS, so that its silence is a warning; that it refuses the key is none. */
-  async #identity(identity: Identity, isPublished: boolean): Promise<void> {
-    const { aws, clock, environment } = this.#options;
+  async #identity(aws: Aws, identity: Identity, isPublished: boolean): Promise<void> {
+    const { clock, environment } = this.#options;
     const limit = new AbortController();
     const cancel = clock.after(STEP_MS, () => limit.abort());
     try {
@@ -223,15 +267,19 @@ class Check {
     }
   }
 
-  #publishing(verdict: Verdict | undefined, isAsked: boolean): void {
+  #publishing(verdict: Verdict | undefined, isAsked: boolean, to?: string): void {
+    const by = to === undefined ? '' : ` by ${to}`;
     if (verdict === undefined) {
       const why = isAsked ? 'see above' : '--check-publish sends one datum';
-      this.#tell('-', 'publishing', `not tried: ${why}`);
+      this.#tell('-', 'publishing', `not tried${by}: ${why}`);
       return;
     }
     const { kind, code, message, requestId } = verdict;
     if (kind === 'accepted') {
-      this.#tell('ok', 'publishing', `AgentCheck, request ${requestId}`);
+      const rejected = verdict.rejected ?? 0;
+      const text = `AgentCheck${by}${requestId && `, request ${requestId}`}`;
+      if (rejected === 0) this.#tell('ok', 'publishing', text);
+      else this.#tell('FAIL', 'publishing', `${text}: rejected: ${message}`, 'publish');
     } else {
       // What is missing here names itself.
       const text = kind === 'unready' ? message : `${code}: ${message}`;
@@ -252,9 +300,17 @@ export function checkDatum(
   dimensions: readonly Dimension[],
   clock: Clock,
 ): Promise<Verdict> {
+  const page = encodePage([checkWindow(namespace, dimensions, clock)]);
+  return post(page, PUBLISH_MS, new AbortController().signal);
+}
+
+function checkWindow(
+  namespace: string,
+  dimensions: readonly Dimension[],
+  clock: Clock,
+): Publishable {
   const publication = { namespace, dimensions, highResolution: false };
   const data = [{ name: 'AgentCheck', unit: 'Count', values: [1] }];
   const nowMs = clock.wallMs();
-  const page = encodePage([{ startMs: nowMs, endMs: nowMs, data, publication }]);
-  return post(page, PUBLISH_MS, new AbortController().signal);
+  return { startMs: nowMs, endMs: nowMs, data, publication };
 }

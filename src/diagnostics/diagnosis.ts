@@ -109,6 +109,19 @@ export function remedyOf(verdict: Verdict, environment: Environment): string | u
   return advice && ADVICE[advice][1];
 }
 
+/** What to do about a verdict on OTLP. */
+export function otlpRemedyOf(verdict: Verdict, environment: Environment): string | undefined {
+  const [, status] = /^HTTP (\d+)$/.exec(verdict.code) ?? [];
+  const advice = onOtlpStatus(Number(status));
+  return advice === undefined ? remedyOf(verdict, environment) : ADVICE[advice][1];
+}
+
+/** The advice on the status of an answer that carries no code of AWS. */
+export function onOtlpStatus(status: number): Advice | undefined {
+  if (status === 401 || status === 403) return 'otlpKey';
+  return [404, 405, 415].includes(status) ? 'otlpPath' : undefined;
+}
+
 /**
  * The advice where the endpoint does not answer. Where there is no way to CloudWatch but one to STS, it
  * is the VPC's endpoint that is missing.

@@ -43,7 +43,17 @@ export function scopeText(scope = 'source'): string {
 }
 
 /** As it was given; what is found out later is said when it is found. */
-function destinationOf({ endpoint, region }: Config, environment: Environment): string {
+function destinationOf(config: Config, environment: Environment): string {
+  const at = cloudwatchAt(config, environment);
+  const each = config.outputs.map((output) => {
+    if (output.kind === 'cloudwatch') return at;
+    if (output.kind === 'emf') return `EMF to ${output.to ?? 'standard output'}`;
+    return `OTLP at ${output.url ?? at.replace(/^CloudWatch at /, '')}`;
+  });
+  return each.join(' and ');
+}
+
+function cloudwatchAt({ endpoint, region }: Config, environment: Environment): string {
   const url =
     endpoint?.href ??
     given(environment, 'AWS_ENDPOINT_URL_CLOUDWATCH') ??

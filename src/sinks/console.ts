@@ -13,6 +13,10 @@ export interface ConsoleOptions {
   /** 100 where percentages are shown as fractions, else 1. */
   readonly percentScale: number;
   readonly lines: Lines;
+  /** Windows go to CloudWatch's PutMetricData. */
+  readonly isClassic?: boolean;
+  /** What other outputs would send. */
+  readonly others?: readonly ((window: ClosedWindow) => readonly string[])[];
 }
 
 /** Shows samples as they are taken, and windows as they would be sent. */
@@ -42,7 +46,12 @@ export class ConsoleSink implements Sink {
   };
 
   accept(window: ClosedWindow): void {
-    const { publication, format } = this.#options;
+    const { publication, format, isClassic = true, others = [] } = this.#options;
+    for (const line of others.flatMap((show) => show(window))) this.#write(line);
+    if (!isClassic) {
+      this.#windows += 1;
+      return;
+    }
     const publishable = { ...window, publication };
     const data = metricData(publishable);
     const request: PutMetricDataInput = { Namespace: publication.namespace, MetricData: data };

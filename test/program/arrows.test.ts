@@ -14,11 +14,18 @@ const SRC = fileURLToPath(new URL('../../src/', import.meta.url));
 const ARROWS: Readonly<Record<string, string>> = {
   door: 'health/healthy main node:process',
   main: 'agent clock compose config/config config/flags config/table delivery/outcome errors health/healthy log node:fs node:os node:tty run sinks/lines sinks/terminal spool/serve version',
+  // The library's door, and what stands behind it. Its words are in one file that needs no other.
+  index: 'errors library/api library/start',
+  'library/api': '',
+  library:
+    'agent clock cloudwatch/limits compose config delivery/outcome delivery/sender delivery/verdict environment errors log metrics node:os node:perf_hooks node:stream node:v8 sinks/lines sources/detect sources/rootfs sources/select',
   compose:
-    'agent aws/aws aws/files clock cloudwatch config/config config/outputs delivery diagnostics environment errors health/status-file kernel/bytes log metadata metrics net/http net/threads node:os sinks sources spool version',
+    'agent aws/aws aws/files clock cloudwatch config/config config/outputs delivery diagnostics environment errors health/status-file kernel/bytes log metadata metrics net/http net/threads node:os otlp sinks sources spool version',
 
   'diagnostics/start': 'config/config environment errors log',
   'diagnostics/explain': 'clock metrics sources/detect sources/rootfs sources/select sources/watch',
+  'diagnostics/check-otlp':
+    'aws/answer cloudwatch/post delivery/service delivery/verdict metadata/json net/http otlp diagnostics',
   diagnostics:
     'aws aws/credentials clock cloudwatch delivery environment errors metrics/publication net/http',
 
@@ -43,7 +50,7 @@ const ARROWS: Readonly<Record<string, string>> = {
   sources: 'clock environment errors kernel metadata metrics sources/cgroup',
   'sources/rootfs': 'errors node:fs',
   // The sources that start processes: on macOS, and for GPUs; never on a tick.
-  'sources/gpu': 'clock metrics node:child_process',
+  'sources/gpu': 'clock errors metrics node:child_process node:stream',
   'sources/mac':
     'clock errors kernel/vmstat metrics node:child_process node:os sources/common sources/meters sources/options sources/source',
   'sources/cgroup': 'errors kernel metrics sources',
@@ -52,7 +59,7 @@ const ARROWS: Readonly<Record<string, string>> = {
   metrics: 'errors',
 
   // An output is a file. The contract knows none of them.
-  sinks: 'aws/aws clock cloudwatch delivery log metrics node:stream',
+  sinks: 'aws/aws clock cloudwatch delivery log metrics node:stream otlp',
   'sinks/several': 'clock delivery/outcome errors log sinks/sink',
   'sinks/sink': 'delivery/outcome log metrics/aggregate',
 
@@ -65,6 +72,15 @@ const ARROWS: Readonly<Record<string, string>> = {
   'cloudwatch/judge': 'aws/answer aws/redact delivery/verdict net/http',
   'cloudwatch/post':
     'aws aws/credentials clock cloudwatch/compression cloudwatch/form cloudwatch/judge delivery/service delivery/verdict environment net/http node:zlib',
+
+  'otlp/preview': 'metrics/aggregate metrics/publication otlp',
+  otlp: 'aws/endpoint aws/redact cloudwatch/form cloudwatch/limits cloudwatch/post delivery metrics/publication version',
+  'otlp/names': 'metrics/catalog',
+  'otlp/resource': 'environment metadata/ecs metrics/publication',
+  'otlp/judge':
+    'aws/answer aws/redact delivery/service delivery/verdict metadata/json net/http otlp/encode',
+  'otlp/target':
+    'aws/aws aws/endpoint aws/skew aws/trust clock cloudwatch/post environment net/http net/route otlp/post',
 
   // The copy on disk of what waits.
   'spool/apart': 'errors node:child_process spool/disk',
