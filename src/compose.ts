@@ -2,7 +2,7 @@
 import { homedir, platform, uptime } from 'node:os';
 import { Agent, type AgentOptions } from './agent.ts';
 import type { Aws } from './aws/aws.ts';
-import type { Clock } from './clock.ts';
+import { type Clock, within } from './clock.ts';
 import type { Form } from './cloudwatch/form.ts';
 import { MAX_VALUES } from './cloudwatch/limits.ts';
 import type { Config } from './config/config.ts';
@@ -15,18 +15,20 @@ import type { Adopt, PendingWindows, Store } from './delivery/store.ts';
 import type { OtlpOutlet } from './diagnostics/check-otlp.ts';
 import { periodWarning, startLine } from './diagnostics/start.ts';
 import { type Environment, given } from './environment.ts';
-import { ConfigError } from './errors.ts';
+import { ConfigError, reasonOf } from './errors.ts';
 import type { StatusFile } from './health/status-file.ts';
 import { keyedNumber } from './kernel/bytes.ts';
 import { type Log, withFields } from './log.ts';
 import { checkTokens, type Facts, isToken, resolveDimensions } from './metadata/dimensions.ts';
 import type { Task, TaskMetadata } from './metadata/ecs.ts';
+import type { EntityOptions } from './metadata/entity.ts';
 import type { Imds } from './metadata/imds.ts';
 import type { ClosedWindow } from './metrics/aggregate.ts';
 import type { Figures, Series } from './metrics/figures.ts';
 import { Labels } from './metrics/labels.ts';
-import type { Publication } from './metrics/publication.ts';
+import type { Entity, Publication } from './metrics/publication.ts';
 import { Window } from './metrics/window.ts';
+import type { CloudwatchOptions } from './sinks/cloudwatch.ts';
 import { ConsoleSink } from './sinks/console.ts';
 import { lazySink } from './sinks/lazy.ts';
 import type { Lines } from './sinks/lines.ts';
@@ -59,6 +61,8 @@ export interface World {
   readonly lines: Lines;
   /** Standard output, where a dry run is drawn on it. */
   readonly terminal?: Terminal | undefined;
+  /** A text to standard output, told when it is out; nothing where that is another's. */
+  readonly print?: (text: string) => Promise<void>;
   /** Aborted when the end has begun. */
   readonly ending: AbortSignal;
   /** Counts calls that hold a thread, which keeps the process from ending. */
@@ -88,6 +92,8 @@ export interface Watching {
 }
 
 const KIB = 1024;
+/** Time to find what the metrics are of. */
+const ENTITY_MS = 3000;
 
 /**
  * The only wiring. The agent that comes out has not begun yet.
@@ -98,6 +104,7 @@ export async function compose(config: Config, world: World, by?: Watching): Prom
   const { clock, log, lines, terminal } = world;
   checkTokens(config.dimensions, world.environment);
   const said: string[] = [];
+  if (!config.dryRun) await checkPlaces(config, world);
   const source = await openSource(config, terminal === undefined ? world : noting(world, said), by);
   const window = new Window(config.metrics.map(({ series }) => series));
   // Whoever reads it may signal at once: by then the agent has begun.
@@ -151,10 +158,11 @@ export async function compose(config: Config, world: World, by?: Watching): Prom
           format: config.logFormat,
           percentScale,
           lines,
+          entity: await entityOf(config, world, () => openAws(config, world)),
           isClassic: config.outputs.some(({ kind }) => kind === 'cloudwatch'),
           others: await openPreviews(config, world, publication),
         })
-      : await openScreen({ ...common, terminal, publication, said });
+      : await openScreen({ ...common, terminal, publication, said }, world);
   return agentOf({
     ...common,
     sink,
@@ -172,13 +180,16 @@ async function openPreviews(
   publication: Publication,
 ): Promise<((window: ClosedWindow) => readonly string[])[]> {
   const { compatFraction, logFormat, outputs } = config;
-  const others = outputs.filter(({ kind }) => kind === 'otlp');
+  const others = outputs.filter(({ kind }) => kind !== 'cloudwatch');
   if (others.length === 0) return [];
+  const { emfPreview } = await import('./emf/open.ts');
   const { otlpPreview } = await import('./otlp/preview.ts');
   const { withResource } = await import('./otlp/resource.ts');
   const dimensions = withResource(publication.dimensions, world);
   return others.map((output) =>
-    otlpPreview(outputName(output), { ...publication, dimensions }, compatFraction, logFormat),
+    output.kind === 'emf'
+      ? emfPreview(outputName(output), output.to, publication, logFormat)
+      : otlpPreview(outputName(output), { ...publication, dimensions }, compatFraction, logFormat),
   );
 }
 
@@ -192,11 +203,25 @@ async function openStatusFile(config: Config, world: World): Promise<StatusFile 
 }
 
 async function openScreen(
-  options: Omit<ScreenOptions, 'measured'> & { readonly source: Source },
+  options: Omit<ScreenOptions, 'measured' | 'otlpBytes'> & { readonly source: Source },
+  world: World,
 ): Promise<Screen> {
   const { Screen } = await import('./sinks/screen.ts');
   const { wordsOf } = await import('./diagnostics/words.ts');
-  return new Screen({ ...options, measured: () => wordsOf(options.source.describe()) });
+  const { encodePages } = await import('./otlp/encode.ts');
+  const { withResource } = await import('./otlp/resource.ts');
+  const dimensions = withResource(options.publication.dimensions, world);
+  const publication = { ...options.publication, dimensions };
+  const isFraction = options.aggregate.compatFraction;
+  return new Screen({
+    ...options,
+    measured: () => wordsOf(options.source.describe()),
+    otlpBytes: (window) =>
+      encodePages({ ...window, publication }, { isFraction }).reduce(
+        (sum, { bytes }) => sum + bytes,
+        0,
+      ),
+  });
 }
 
 /** The same, where warnings are kept as well. */
@@ -257,7 +282,10 @@ function sayStart(config: Config, { log, environment }: World, description: stri
 export async function explain(config: Config, world: World): Promise<string> {
   const { explainSource } = await import('./diagnostics/explain.ts');
   const options = selectOptions(config, world, openRootFs(config.root));
-  return explainSource(options, config.metrics, config.logFormat);
+  const text = await explainSource(options, config.metrics, config.logFormat);
+  return config.entity
+    ? `${text}\n${await entityLine(config, world, () => openAws(config, world))}`
+    : text;
 }
 
 function selectOptions(config: Config, world: World, fs: RootFs): SelectOptions {
@@ -376,7 +404,35 @@ async function openOutputs(
 function openOutput(output: Output, config: Config, world: World, more: Outlet): Promise<Sink> {
   if (output.kind === 'cloudwatch') return openCloudwatch(config, world, more);
   if (output.kind === 'otlp') return openOtlp(output.url, config, world, more);
-  throw new ConfigError('--output', `got ${outputName(output)}, which is not there yet`);
+  return openEmf(output.to, config, world, more);
+}
+
+/** Before anything has begun. @throws ConfigError for a place where no EMF lines can be put */
+async function checkPlaces({ outputs }: Config, world: World): Promise<void> {
+  for (const output of outputs) {
+    if (output.kind !== 'emf') continue;
+    const { checkPlace } = await import('./emf/open.ts');
+    await checkPlace({ ...world, to: output.to });
+  }
+}
+
+/** Needs nothing of AWS, but where a dimension stands for what the instance knows. */
+async function openEmf(
+  to: string | undefined,
+  config: Config,
+  world: World,
+  more: Outlet,
+): Promise<Sink> {
+  const { eventOptions, openWay } = await import('./emf/open.ts');
+  const { EmfSink } = await import('./sinks/emf.ts');
+  return new EmfSink({
+    ...config,
+    ...world,
+    ...more,
+    ...eventOptions(to, more.publication),
+    way: openWay({ ...world, to }),
+    resolve: resolver(world, more.aws),
+  });
 }
 
 /**
@@ -393,10 +449,69 @@ async function openCloudwatch(config: Config, world: World, more: Outlet): Promi
     ...more,
     aws,
     userAgent: userAgent(world),
-    resolve: resolver(world, more.aws),
+    ...(await withEntity(config, world, more, resolver(world, more.aws))),
     openStore: await spoolOpener(more.name, config, { ...world, log: more.log }),
     remedyFor: (verdict) => remedyOf(verdict, world.environment),
   });
+}
+
+/** What is found is there before the first request; what takes longer, for a later one. */
+async function withEntity(
+  config: Config,
+  world: World,
+  { aws, log }: Pick<Outlet, 'aws' | 'log'>,
+  resolve: Resolve,
+): Promise<Pick<CloudwatchOptions, 'resolve' | 'entities'>> {
+  if (!config.entity) return { resolve };
+  const { EntityFinder, entityText } = await import('./metadata/entity.ts');
+  const { clock } = world;
+  const finder = new EntityFinder({
+    ...entityOptions(config, world, aws),
+    monoMs: () => clock.monoMs(),
+    say: (found) => {
+      const fields = { entity: entityText(found) };
+      if (typeof found !== 'string') log.info('what the metrics are of is known', fields);
+      else log.warn('metrics are sent without an entity', fields);
+    },
+  });
+  const look = (): Promise<unknown> => within(clock, ENTITY_MS, finder.find(world.ending));
+  return {
+    resolve: async (dimensions, signal) => {
+      const resolved = await resolve(dimensions, signal);
+      finder.own(resolved);
+      await look();
+      return resolved;
+    },
+    entities: { entityOf: (publication) => finder.entityOf(publication), again: look },
+  };
+}
+
+/** What the metrics are of, or why that is not known; empty where nobody asked. */
+async function entityOf(
+  config: Config,
+  world: World,
+  aws: () => Promise<Aws>,
+): Promise<Entity | string> {
+  if (!config.entity) return '';
+  const { findEntity } = await import('./metadata/entity.ts');
+  const limit = new AbortController();
+  const cancel = world.clock.after(ENTITY_MS, () => limit.abort());
+  const found = await findEntity(entityOptions(config, world, aws), limit.signal).catch(reasonOf);
+  cancel();
+  return found;
+}
+
+async function entityLine(config: Config, world: World, aws: () => Promise<Aws>): Promise<string> {
+  const found = await entityOf(config, world, aws);
+  const { entityText } = await import('./metadata/entity.ts');
+  const { findingLines } = await import('./diagnostics/check.ts');
+  const mark = typeof found === 'string' ? 'warn' : 'ok';
+  return findingLines({ mark, what: 'entity', text: entityText(found) }, config.logFormat);
+}
+
+function entityOptions(config: Config, world: World, aws: () => Promise<Aws>): EntityOptions {
+  const service = config.dimensions[0]?.Value ?? '';
+  return { ...facts(world, aws), service, readText: openRootFs('/').text };
 }
 
 /** Nothing of AWS is loaded where requests are not signed. */
@@ -424,12 +539,16 @@ async function openOtlp(
   });
 }
 
-function resolver(world: World, aws: () => Promise<Aws>): Resolve {
+function facts(world: World, aws: () => Promise<Aws>): Facts {
   const { environment, hostname } = world;
   const imds: Imds = {
     get: async (path, signal) => (await (await aws()).context(signal)).imds.get(path, signal),
   };
-  const asked: Facts = { environment, hostname, metadata: taskMetadata(world), imds };
+  return { environment, hostname, metadata: taskMetadata(world), imds };
+}
+
+function resolver(world: World, aws: () => Promise<Aws>): Resolve {
+  const asked = facts(world, aws);
   return async (dimensions, signal) =>
     dimensions.some(({ Value }) => isToken(Value))
       ? resolveDimensions(dimensions, asked, signal)
@@ -526,11 +645,34 @@ export async function check(config: Config, world: World): Promise<number> {
     const { environment } = world;
     const how = { environment, clock, post, resolve, isPublishing, namespace, format, write };
     const exit = await runCheck({ ...how, aws: services, outlets, source: source.describe() });
+    if (config.entity) write(await entityLine(config, world, awsOnce));
+    const emf = await Promise.all(config.outputs.map((output) => emfLine(output, config, world)));
+    for (const [line] of emf) if (line !== '') write(line);
+    const isWell = emf.every(([, isGood]) => isGood);
     if (config.explain) lines.write(await explain(config, world));
-    return exit;
+    return isWell ? exit : Math.max(exit, 1);
   } finally {
     source.close();
     (await aws)?.close();
+  }
+}
+
+/** What is said of a place for EMF lines; empty for any other output. */
+async function emfLine(
+  output: Output,
+  { logFormat }: Config,
+  world: World,
+): Promise<[line: string, isGood: boolean]> {
+  if (output.kind !== 'emf') return ['', true];
+  const { lookAt } = await import('./emf/open.ts');
+  const { findingLines } = await import('./diagnostics/check.ts');
+  const what = 'emf';
+  try {
+    const text = await lookAt({ ...world, to: output.to });
+    return [findingLines({ mark: 'ok', what, text }, logFormat), true];
+  } catch (error) {
+    const text = `${output.to}: ${reasonOf(error)}`;
+    return [findingLines({ mark: 'FAIL', what, text }, logFormat), false];
   }
 }
 

@@ -107,6 +107,16 @@ export function codeOf(thrown: unknown): string | undefined {
   return typeof thrown.code === 'string' ? thrown.code : undefined;
 }
 
+/** What a function gives, or `otherwise` where the system refuses it: an error that has a code. */
+export function unlessRefused<Value>(act: () => Value, otherwise: Value): Value {
+  try {
+    return act();
+  } catch (error) {
+    if (codeOf(error) === undefined) throw error;
+    return otherwise;
+  }
+}
+
 /** The code where the operating system refused; nothing for a fault of the program (`ERR_…`). */
 export function systemCodeOf(thrown: unknown): string | undefined {
   const code = codeOf(thrown);

@@ -6,7 +6,7 @@ import type { Agent } from './agent.ts';
 import { sleep, systemClock } from './clock.ts';
 import { check, compose, explain, type World } from './compose.ts';
 import { type Command, type Config, parseCommand } from './config/config.ts';
-import { helpLines, unknownVariables } from './config/flags.ts';
+import { unknownVariables } from './config/flags.ts';
 import { FLAGS } from './config/table.ts';
 import { lossLine } from './delivery/outcome.ts';
 import { ConfigError, codeOf, reasonOf } from './errors.ts';
@@ -32,19 +32,6 @@ const THREAD_MS = 50;
 /** Signals that end the agent: an orchestrator's, a person's, a terminal's that went away. */
 const END_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 
-const help = (): string => `${PROGRAM} ${VERSION}: CPU and memory to Amazon CloudWatch
-
-  ${PROGRAM} --namespace NS --service NAME [flags]
-  ${PROGRAM} --dry-run
-
-${helpLines(FLAGS)}
-
-Each flag has an environment twin: METRICS_AGENT_PERIOD=60 is --period 60.
-Credentials, region, endpoint and proxy are found as by the AWS SDKs; --check tells how.
-Exit codes: 0 all was sent; 1 failed, data was lost at the end, or --once measured nothing;
-2 a setting is wrong.
-`;
-
 const clock = systemClock(() => {
   const [seconds, nanoseconds] = process.hrtime();
   return seconds * 1e3 + nanoseconds / 1e6;
@@ -64,6 +51,8 @@ const stderr: Lines = {
   drained: async (deadlineMs) => lines?.drained(deadlineMs),
 };
 let isChecking = false;
+/** All outputs, where EMF on standard output is one of them. */
+let emfOutputs: Config['outputs'] = [];
 
 /** The whole program, to its exit code. */
 export function start(): void {
@@ -87,12 +76,19 @@ async function main(): Promise<void> {
     // EIO: a terminal that went away.
     if (!['EPIPE', 'EIO'].includes(codeOf(error) ?? '')) throw error;
     // What was found out is the exit code of --check all the same.
-    if (!isChecking) process.exit(EXIT.flushed);
+    if (isChecking) return;
+    if (emfOutputs.length === 0) process.exit(EXIT.flushed);
+    // Where windows go elsewhere too, the output counts what it loses.
+    if (emfOutputs.length > 1) return;
+    process.stderr.write(`${PROGRAM}: nobody reads standard output, where EMF lines go: EPIPE\n`);
+    process.exit(EXIT.failed);
   });
   process.stderr.on('error', () => undefined);
   const command: Command = parseCommand(split?.flags ?? process.argv.slice(2), process.env);
-  if (command === 'help') process.stdout.write(help());
-  else if (command === 'version') process.stdout.write(`${VERSION}\n`);
+  if (command === 'help') {
+    const { helpText } = await import('./config/help.ts');
+    process.stdout.write(helpText(VERSION, FLAGS));
+  } else if (command === 'version') process.stdout.write(`${VERSION}\n`);
   else if (command.healthy !== undefined) {
     const { tellHealth } = await import('./health/healthy.ts');
     tellHealth(command.healthy, command.maxAgeSeconds);
@@ -139,6 +135,8 @@ async function run(config: Config): Promise<void> {
   const world = { ...worldOf(config), log: logAt(config, level), terminal };
   const { log } = world;
   warnOfVariables(log);
+  const isEmf = config.outputs.some((output) => output.kind === 'emf' && output.to === undefined);
+  if (isEmf && !config.dryRun) emfOutputs = config.outputs;
   const composing = hasReceipt(config) ? composeWatched(config, world) : compose(config, world);
   const end = endOf(composing, config, log);
   // Before anything is said: whoever reads that we are there may signal at once.
@@ -205,6 +203,10 @@ function worldOf(config: Config, out = linesTo(process.stdout, clock)): World {
       return { cpuUsec: user + system, residentBytes: process.memoryUsage.rss() };
     },
     lines: out,
+    print: (text) =>
+      new Promise((resolve, reject) => {
+        process.stdout.write(text, (error) => (error ? reject(error) : resolve()));
+      }),
     ending: ending.signal,
     threads,
     runtime: `nodejs/${process.version} ${process.platform}/${process.arch}`,

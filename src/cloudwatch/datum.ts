@@ -1,6 +1,6 @@
 import type { WaitingDatum } from '../delivery/packing.ts';
 import type { Publishable } from '../delivery/service.ts';
-import type { Dimension } from '../metrics/publication.ts';
+import type { Dimension, Entity } from '../metrics/publication.ts';
 
 /** As `aws cloudwatch put-metric-data --cli-input-json` takes it, field for field. */
 export interface MetricDatum {
@@ -17,7 +17,26 @@ export interface MetricDatum {
 
 export interface PutMetricDataInput {
   readonly Namespace: string;
-  readonly MetricData: readonly MetricDatum[];
+  readonly MetricData?: readonly MetricDatum[];
+  readonly EntityMetricData?: readonly {
+    readonly Entity: {
+      readonly KeyAttributes: Entity['keys'];
+      readonly Attributes: Entity['attributes'];
+    };
+    readonly MetricData: readonly MetricDatum[];
+  }[];
+  readonly StrictEntityValidation?: false;
+}
+
+/** @param entity what the data are of, where that is known */
+export function putMetricData(
+  Namespace: string,
+  MetricData: readonly MetricDatum[],
+  entity?: Entity,
+): PutMetricDataInput {
+  if (entity === undefined) return { Namespace, MetricData };
+  const Entity = { KeyAttributes: entity.keys, Attributes: entity.attributes };
+  return { Namespace, EntityMetricData: [{ Entity, MetricData }], StrictEntityValidation: false };
 }
 
 /** A window in CloudWatch's words. */

@@ -1,7 +1,7 @@
 import { escaped } from '../aws/escape.ts';
 import type { WaitingDatum } from '../delivery/packing.ts';
 import type { Page, Publishable } from '../delivery/service.ts';
-import type { Dimension, Publication } from '../metrics/publication.ts';
+import type { Dimension, Entity, Publication } from '../metrics/publication.ts';
 import { timestamp } from './datum.ts';
 import { MAX_BODY_BYTES, MAX_DATUMS } from './limits.ts';
 
@@ -11,6 +11,10 @@ import { MAX_BODY_BYTES, MAX_DATUMS } from './limits.ts';
  */
 export type Form = (offsetMs: number) => string;
 
+/** Nothing where nothing is known. */
+export type EntityOf = (publication: Publication) => Entity | undefined;
+
+const ENTITY = 'EntityMetricData.member.1.';
 const HEAD = 'Action=PutMetricData&Version=2010-08-01&Namespace=';
 const TIMESTAMP_BYTES = encodeTimestamp(0).length;
 
@@ -19,20 +23,27 @@ const TIMESTAMP_BYTES = encodeTimestamp(0).length;
  * least one. All are of the first one's namespace.
  *
  * @param maxBytes of a body before it is compressed
+ * @param entityOf what the console relates a window's metrics to; a body has one of these, or none
  * @see https://smithy.io/2.0/aws/protocols/aws-query-protocol.html
  */
 export function encodePage(
   batch: readonly Publishable[],
   maxBytes: number = MAX_BODY_BYTES,
+  entityOf: EntityOf = () => undefined,
 ): Page<Form> {
-  const head = `${HEAD}${escaped(batch[0]?.publication.namespace ?? '')}`;
+  const first = batch[0]?.publication;
+  const entity = first && entityOf(first);
+  const head = `${HEAD}${escaped(first?.namespace ?? '')}${encodeEntity(entity)}`;
   /** Text with the instants that stand in it. */
   const parts: (string | number)[] = [head];
   let bytes = head.length;
   let datums = 0;
   const all = batch.flatMap((window) => window.data.map((datum) => ({ datum, window })));
   for (const { datum, window } of all.slice(0, MAX_DATUMS)) {
-    const [before, after] = encodeDatum(datum, window.publication, datums + 1);
+    const { publication } = window;
+    if (entityOf(publication) !== entity) break;
+    const list = `&${entity === undefined ? '' : ENTITY}MetricData.member.${datums + 1}.`;
+    const [before, after] = encodeDatum(datum, publication, list);
     const size = before.length + TIMESTAMP_BYTES + after.length;
     if (datums > 0 && bytes + size > maxBytes) break;
     parts.push(before, window.startMs, after);
@@ -47,23 +58,39 @@ export function encodePage(
 }
 
 /** A whole window, in order: one body, unless a limit asks for more. */
-export function encodePages(window: Publishable, maxBytes?: number): Page<Form>[] {
+export function encodePages(
+  window: Publishable,
+  maxBytes?: number,
+  entityOf?: EntityOf,
+): Page<Form>[] {
   const pages: Page<Form>[] = [];
   for (let from = 0; from < window.data.length; ) {
-    const page = encodePage([{ ...window, data: window.data.slice(from) }], maxBytes);
+    const page = encodePage([{ ...window, data: window.data.slice(from) }], maxBytes, entityOf);
     pages.push(page);
     from += page.datums;
   }
   return pages;
 }
 
+/** A bad entity costs only itself: the data are taken all the same. */
+function encodeEntity(entity: Entity | undefined): string {
+  if (entity === undefined) return '';
+  const { keys: KeyAttributes, attributes: Attributes } = entity;
+  const entries = Object.entries({ KeyAttributes, Attributes }).flatMap(([map, pairs]) =>
+    Object.entries(pairs).map(([key, value], index) => {
+      const entry = `&${ENTITY}Entity.${map}.entry.${index + 1}.`;
+      return `${entry}key=${escaped(key)}${entry}value=${escaped(value)}`;
+    }),
+  );
+  return `&StrictEntityValidation=false${entries.join('')}`;
+}
+
 /** What stands before the timestamp, and behind it. */
 function encodeDatum(
   datum: WaitingDatum,
   { dimensions, highResolution }: Publication,
-  member: number,
+  prefix: string,
 ): [before: string, after: string] {
-  const prefix = `&MetricData.member.${member}.`;
   const joined = (pairs: readonly string[]): string => pairs.map((pair) => prefix + pair).join('');
   const before = [
     `MetricName=${escaped(datum.name)}`,

@@ -59,7 +59,9 @@ export function judge(answer: HttpAnswer, secrets: readonly (string | undefined)
   const code = errorCode(answer);
   if (answer.status === OK) {
     const said = { code, message, requestId, ...NOTHING };
-    if (root === 'PutMetricDataResponse') return { ...said, kind: 'accepted' };
+    // The data were taken, their entity was not.
+    const failure = redactText(String(answer.headers['x-amzn-failure-message'] ?? ''), secrets);
+    if (root === 'PutMetricDataResponse') return { ...said, kind: 'accepted', message: failure };
     const what = root === '' ? 'no whole XML' : `<${root}>`;
     const text = `expected <PutMetricDataResponse>, got ${what}: a proxy or another service answered`;
     return { ...said, kind: 'retry', code: 'UnexpectedAnswer', message: text };

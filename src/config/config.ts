@@ -30,6 +30,7 @@ export interface Config {
   readonly endpoint: URL | undefined;
   /** At least one, and none of them twice. */
   readonly outputs: readonly Output[];
+  readonly entity: boolean;
   readonly sign: table.Sign;
   /** For OTLP endpoints. Never shown. */
   readonly headers: readonly (readonly [name: string, value: string])[];
@@ -72,6 +73,8 @@ export interface Config {
 export const DRY_RUN_NAME = 'DryRun';
 
 const SERVICE_DIMENSION = 'ServiceName';
+/** @see https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html */
+const MAX_EMF_DIMENSION = 250;
 
 /** What the command line asks for. */
 export type Command = 'help' | 'version' | Config;
@@ -119,23 +122,28 @@ export function parseCommand(
   const [name, namespace] = needsNoName
     ? [settings.one(table.service) ?? DRY_RUN_NAME, settings.one(table.namespace) ?? DRY_RUN_NAME]
     : namesOf(settings);
+  const dimensions = checked(
+    [{ Name: SERVICE_DIMENSION, Value: name }, ...settings.all(table.dimension)],
+    settings.origin(table.dimension),
+  );
+  const metrics = chosenMetrics(settings, kind, isJob);
+  const outputs = outputsOf(settings, isJob);
+  if (outputs.some((output) => output.kind === 'emf')) checkForEmf(dimensions, metrics);
   return {
     namespace,
-    dimensions: checked(
-      [{ Name: SERVICE_DIMENSION, Value: name }, ...settings.all(table.dimension)],
-      settings.origin(table.dimension),
-    ),
+    dimensions,
     periodMs: periodSeconds * 1000,
     intervalMs: Math.round(intervalSeconds * 1000),
     dryRun: isDryRun,
     once: settings.on(table.once),
     wantsAll: settings.one(table.metrics)?.includes('all') === true,
-    metrics: chosenMetrics(settings, kind, isJob),
+    metrics,
     statistics: kind,
     compatFraction: settings.on(table.compatFraction),
     region: settings.one(table.region),
     endpoint: settings.one(table.endpointUrl),
-    outputs: outputsOf(settings),
+    outputs,
+    entity: settings.on(table.entity),
     sign: settings.one(table.sign) ?? 'auto',
     headers: settings.all(table.header),
     profile: settings.one(table.profile),
@@ -183,13 +191,34 @@ function chosenMetrics(settings: Settings, kind: Statistics, isJob: boolean): re
   throw new ConfigError(settings.origin(table.metrics), problem);
 }
 
-/** @throws ConfigError for the same one twice */
-function outputsOf(settings: Settings): readonly Output[] {
+/** The members of an event are its metrics and its dimensions. @throws ConfigError where one has no place */
+function checkForEmf(dimensions: readonly Dimension[], metrics: readonly Metric[]): void {
+  for (const { Name } of dimensions) {
+    const isTaken = Name === '_aws' || metrics.some(({ name }) => name === Name);
+    if (!isTaken && Name.length <= MAX_EMF_DIMENSION) continue;
+    const problem = `got ${Name}, expected with --output emf a name of at most ${MAX_EMF_DIMENSION} characters, and neither _aws nor a metric's`;
+    throw new ConfigError('--dimension', problem);
+  }
+}
+
+/** @throws ConfigError for the same one twice, and for lines where a job's are */
+function outputsOf(settings: Settings, isJob: boolean): readonly Output[] {
   const outputs = settings.all(table.output);
   const names = outputs.map(outputName);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) {
     throw new ConfigError(settings.origin(table.output), `got ${twice} twice, expected once`);
+  }
+  const isMixed =
+    isJob && outputs.some((output) => output.kind === 'emf' && output.to === undefined);
+  if (isMixed) {
+    const problem =
+      'got emf, but standard output is the job’s; expected emf=FILE, emf=tcp://… or udp';
+    throw new ConfigError(settings.origin(table.output), problem);
+  }
+  const isCloudwatch = outputs.length === 0 || outputs.some(({ kind }) => kind === 'cloudwatch');
+  if (settings.on(table.entity) && !isCloudwatch) {
+    throw new ConfigError('--entity', 'is for the output cloudwatch, which --output leaves out');
   }
   return outputs.length > 0 ? outputs : [{ kind: 'cloudwatch' }];
 }

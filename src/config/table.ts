@@ -382,6 +382,11 @@ export const compatFraction: Switch = {
   name: 'compat-fraction',
   meaning: 'publish 0 to 1 instead of 0 to 100, as cloudwatch_metrics_agent did',
 };
+export const entity: Switch = {
+  name: 'entity',
+  meaning: 'tell CloudWatch which ECS service, EKS workload or EC2 instance the metrics are of',
+};
+
 export const excludeSelf: Switch = {
   name: 'exclude-self',
   meaning: 'take the agent’s own CPU time and memory out',
@@ -401,7 +406,7 @@ export const checkPublish: Switch = {
 export const help: Switch = { name: 'help', short: 'h', meaning: 'this text', argumentOnly: true };
 export const version: Switch = { name: 'version', meaning: 'the version', argumentOnly: true };
 
-/** The one table that drives parsing, help, environment and the README. */
+/** The one table that drives parsing, help, environment, docs/flags.md, the man page and completions. */
 export const FLAGS: FlagTable = {
   flags: [
     namespace,
@@ -445,6 +450,7 @@ export const FLAGS: FlagTable = {
     explain,
     check,
     checkPublish,
+    entity,
     excludeSelf,
     compatFraction,
     help,

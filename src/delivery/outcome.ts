@@ -7,7 +7,13 @@ export interface Outcome {
   /** Of those the ones that the end cost. */
   readonly lostAtEnd: number;
   /** What that was, where it did not go: the windows' span on the wall clock, and what was in the way. */
-  readonly loss?: { readonly fromMs: number; readonly toMs: number; readonly reason: string };
+  readonly loss?: {
+    readonly fromMs: number;
+    readonly toMs: number;
+    readonly reason: string;
+    /** Where a spool is none. */
+    readonly remedy?: string;
+  };
   /** A file system does not answer, and holds a thread by that: only SIGKILL ends the process. */
   readonly isStuck: boolean;
 }
@@ -28,9 +34,10 @@ export function lossLine({ loss, lostAtEnd }: Outcome, ending: Ending): string {
   const seconds = Math.round(flushTimeoutMs / 100) / 10;
   const reason = loss === undefined ? '' : ` (${loss.reason})`;
   const remedy =
-    spool === undefined
+    loss?.remedy ??
+    (spool === undefined
       ? '--spool DIR would have kept it'
-      : 'it was not on disk either: see what was said of the spool';
+      : 'it was not on disk either: see what was said of the spool');
   return `stopped: ${spanOf(loss, lostAtEnd, periodMs)} could not be sent within ${seconds} s${reason}; ${remedy}`;
 }
 

@@ -27,8 +27,7 @@ export async function openRuntime(names: readonly RuntimeMetric[]): Promise<Runt
   const heap = names.includes('NodeHeapUsed') ? await import('node:v8') : undefined;
   return {
     measure(take) {
-      const delayMs = delay?.longestMs();
-      if (delayMs !== undefined) take('NodeEventLoopDelay', delayMs, 'Milliseconds');
+      delay?.look((delayMs) => take('NodeEventLoopDelay', delayMs, 'Milliseconds'));
       if (heap === undefined) return;
       take('NodeHeapUsed', heap.getHeapStatistics().used_heap_size, 'Bytes');
     },
@@ -37,16 +36,18 @@ export async function openRuntime(names: readonly RuntimeMetric[]): Promise<Runt
 }
 
 /** The histogram holds what passed between two looks: what is above the resolution is the delay. */
-async function openDelay(): Promise<{ longestMs(): number | undefined; close(): void }> {
+async function openDelay(): Promise<{ look(take: (ms: number) => void): void; close(): void }> {
   const { monitorEventLoopDelay } = await import('node:perf_hooks');
   const histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   histogram.enable();
   return {
-    longestMs() {
-      const longestMs = histogram.max / NS_PER_MS;
-      histogram.reset();
-      // Without a look since the last call there is nothing to tell.
-      return longestMs > 0 ? Math.max(0, longestMs - RESOLUTION_MS) : undefined;
+    look(take) {
+      // After a timer that held up the loop comes the next before the histogram sees it, and a reset forgets.
+      setImmediate(() => {
+        const longestMs = histogram.max / NS_PER_MS;
+        histogram.reset();
+        if (longestMs > 0) take(Math.max(0, longestMs - RESOLUTION_MS));
+      }).unref();
     },
     close() {
       histogram.disable();

@@ -50,7 +50,8 @@ async function open(settings: Settings, host: Host): Promise<MetricsAgent> {
   const said = libraryLog({ clock, level, format, log: settings.log, stderr: () => host.stderr });
   const events = new Events(({ code, count, message, fields, cause }) => {
     const reason = cause instanceof Error ? { reason: cause.stack ?? cause.message } : {};
-    said.error(message, { ...fields, code, count, ...reason });
+    const again = count > 1 ? { count } : {};
+    said.error(message, { code, ...fields, ...again, ...reason });
   });
   const log: World['log'] = {
     ...said,

@@ -25,6 +25,8 @@ export interface Task {
   readonly cluster: string;
   readonly arn: string;
   readonly family: string;
+  /** Empty where the platform does not say, or the task belongs to no service. */
+  readonly serviceName: string;
   /** EC2, FARGATE, … */
   readonly launchType: string;
   readonly availabilityZone: string;
@@ -121,6 +123,7 @@ function toTask(json: Json): Task {
     cluster: text(json, 'Cluster'),
     arn: text(json, 'TaskARN'),
     family: text(json, 'Family'),
+    serviceName: text(json, 'ServiceName'),
     launchType: text(json, 'LaunchType'),
     availabilityZone: text(json, 'AvailabilityZone'),
     ...above(0, 'cores', number(limits, 'CPU')),

@@ -15,6 +15,14 @@ const DIGITS = 3;
  */
 const MOST = 2 ** 360;
 
+/**
+ * Of a linear congruential generator modulo 2^32, whose high bits are fair enough for a lot.
+ *
+ * @see https://en.wikipedia.org/wiki/Linear_congruential_generator#Parameters_in_common_use (Numerical Recipes)
+ */
+const MULTIPLIER = 1_664_525;
+const INCREMENT = 1_013_904_223;
+
 /** Why a number is not taken. */
 export type Refusal = 'name' | 'value' | 'unit' | 'full';
 
@@ -35,11 +43,13 @@ export interface CustomOptions {
 export class Custom {
   readonly #options: CustomOptions;
   readonly #entries = new Map<unknown, Entry>();
+  readonly #chance: Uint32Array;
   #names = 0;
   #lost = 0;
 
   constructor(options: CustomOptions) {
     this.#options = options;
+    this.#chance = Uint32Array.of(options.random() * 2 ** 32);
   }
 
   /** How many are held. */
@@ -60,7 +70,7 @@ export class Custom {
     let entry = this.#entries.get(name);
     if (unit !== undefined) while (entry !== undefined && entry.unit !== unit) entry = entry.next;
     if (entry === undefined) return this.#admit(name, value, unit);
-    entry.add(value, this.#options.random);
+    entry.add(value, this.#chance);
     return undefined;
   }
 
@@ -74,7 +84,7 @@ export class Custom {
   own(name: string, value: number, unit: Unit, reduce: Reducer): void {
     const entry = this.#entries.get(name) ?? new Entry(name, unit, reduce);
     this.#entries.set(name, entry);
-    entry.add(value, this.#options.random);
+    entry.add(value, this.#chance);
   }
 
   /** What came since the last call, a metric each. */
@@ -89,7 +99,7 @@ export class Custom {
   }
 
   #admit(name: unknown, value: number, unit: unknown = 'None'): Refusal | undefined {
-    const { isName, isUnit, random } = this.#options;
+    const { isName, isUnit } = this.#options;
     if (typeof name !== 'string' || !isName(name)) return this.refuse('name');
     if (typeof unit !== 'string' || !isUnit(unit)) return this.refuse('unit');
     if (this.#names >= MOST_NAMES) return this.refuse('full');
@@ -101,7 +111,7 @@ export class Custom {
       first.next = entry;
     }
     this.#names += 1;
-    entry.add(value, random);
+    entry.add(value, this.#chance);
     return undefined;
   }
 }
@@ -125,7 +135,7 @@ class Entry {
     this.#kept = new Float64Array(reduce === 'median' ? FIRST_ROOM : 0);
   }
 
-  add(value: number, random: () => number): void {
+  add(value: number, chance: Uint32Array): void {
     const state = this.#state;
     const count = state[COUNT] ?? 0;
     state[COUNT] = count + 1;
@@ -138,7 +148,9 @@ class Entry {
       this.#kept[count] = value;
       return;
     }
-    const place = Math.floor(random() * (count + 1));
+    // A number that a function gives would be a new object.
+    chance[0] = Math.imul(chance[0] ?? 0, MULTIPLIER) + INCREMENT;
+    const place = Math.floor(((chance[0] ?? 0) / 2 ** 32) * (count + 1));
     if (place < MOST_KEPT) this.#kept[place] = value;
   }
 

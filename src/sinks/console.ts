@@ -1,9 +1,9 @@
-import { metricData, type PutMetricDataInput } from '../cloudwatch/datum.ts';
+import { metricData, putMetricData } from '../cloudwatch/datum.ts';
 import { encodePages } from '../cloudwatch/form.ts';
 import type { Fields } from '../log.ts';
 import type { ClosedWindow, Datum } from '../metrics/aggregate.ts';
 import { type Figures, figureOf } from '../metrics/figures.ts';
-import type { Publication } from '../metrics/publication.ts';
+import type { Entity, Publication } from '../metrics/publication.ts';
 import type { Lines } from './lines.ts';
 import type { Outcome, Sink } from './sink.ts';
 
@@ -13,6 +13,8 @@ export interface ConsoleOptions {
   /** 100 where percentages are shown as fractions, else 1. */
   readonly percentScale: number;
   readonly lines: Lines;
+  /** What the metrics are of, or why that is not known; empty where nobody asked. */
+  readonly entity?: Entity | string;
   /** Windows go to CloudWatch's PutMetricData. */
   readonly isClassic?: boolean;
   /** What other outputs would send. */
@@ -54,8 +56,10 @@ export class ConsoleSink implements Sink {
     }
     const publishable = { ...window, publication };
     const data = metricData(publishable);
-    const request: PutMetricDataInput = { Namespace: publication.namespace, MetricData: data };
-    const pages = encodePages(publishable);
+    const { entity = '' } = this.#options;
+    const isKnown = typeof entity !== 'string';
+    const request = putMetricData(publication.namespace, data, isKnown ? entity : undefined);
+    const pages = encodePages(publishable, undefined, () => (isKnown ? entity : undefined));
     const requestBytes = pages.reduce((sum, { bytes }) => sum + bytes, 0);
     this.#windows += 1;
     const start = new Date(window.startMs).toISOString();
@@ -70,6 +74,8 @@ export class ConsoleSink implements Sink {
     const dimensions = publication.dimensions.map(({ Name, Value }) => `${Name}=${Value}`);
     this.#write(`window ${start} to ${end}: ${samples} samples, to ${publication.namespace}`);
     for (const datum of window.data) this.#write(`  ${datumLine(datum)}  ${dimensions.join(' ')}`);
+    const of = isKnown ? Object.values(entity.keys).join(' ') : entity;
+    if (of !== '') this.#write(`  entity: ${of}`);
     this.#write(
       `  ${plural(pages.length, 'request')} of ${requestBytes} bytes, ${billed} billed metrics`,
     );

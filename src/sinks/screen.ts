@@ -5,7 +5,7 @@ import { type AggregateOptions, aggregate, type ClosedWindow } from '../metrics/
 import { CATALOG } from '../metrics/catalog.ts';
 import { type Figures, PLACES } from '../metrics/figures.ts';
 import { gridBefore, SECOND_MS } from '../metrics/labels.ts';
-import { metricsMonth, metricsOf, otlpMonth, PRICES, requestsMonth } from '../metrics/price.ts';
+import { bytesMonth, metricsMonth, metricsOf, PRICES, requestsMonth } from '../metrics/price.ts';
 import type { Publication } from '../metrics/publication.ts';
 import type { Window } from '../metrics/window.ts';
 import { fold, harmless } from './columns.ts';
@@ -35,6 +35,8 @@ export interface ScreenOptions {
   readonly window: Window;
   readonly aggregate: AggregateOptions;
   readonly measured: () => Measured;
+  /** What a window takes over OTLP. */
+  readonly otlpBytes: (window: ClosedWindow) => number;
   readonly source: {
     readonly absent: ReadonlyMap<string, string>;
     /** Another one has a course of its own. */
@@ -82,6 +84,7 @@ export class Screen implements Sink, Drawn {
   #lookedMs = 0;
   /** Metrics that have had a datum. */
   readonly #billed = new Set<string>();
+  #otlpBytes = 0;
   #windows = 0;
   #hasEnded = false;
 
@@ -122,9 +125,16 @@ export class Screen implements Sink, Drawn {
     this.#allBytes = of(PLACES.memoryLimit);
   };
 
-  accept({ data }: ClosedWindow): void {
+  accept(window: ClosedWindow): void {
     this.#windows += 1;
-    for (const { name } of data) this.#billed.add(name);
+    this.#weigh(window);
+  }
+
+  /** The most that a window has taken: one that has just begun tells less. */
+  #weigh(window: ClosedWindow): void {
+    for (const { name } of window.data) this.#billed.add(name);
+    if (window.data.length === 0) return;
+    this.#otlpBytes = Math.max(this.#otlpBytes, this.#options.otlpBytes(window));
   }
 
   async flush(): Promise<Outcome> {
@@ -203,7 +213,8 @@ export class Screen implements Sink, Drawn {
     this.#passUntil(Math.floor(this.#intervals()) - 2);
     if (this.#clock.monoMs() - this.#lookedMs >= LOOK_MS) this.#measured = this.#look();
     const data = aggregate(window, how);
-    for (const { name } of data) this.#billed.add(name);
+    const nowMs = this.#clock.wallMs();
+    this.#weigh({ startMs: nowMs, endMs: nowMs, samples: window.samples, data });
     const width = Math.max(...data.map(({ name }) => name.length));
     const absent = [...source.absent].map(([name, reason]) => `no ${name}: ${reason}`);
     const isNews = (text: string): boolean => !absent.some((line) => line.endsWith(`: ${text}`));
@@ -269,7 +280,10 @@ export class Screen implements Sink, Drawn {
       return price(`${kind}s`, count, metricsMonth(count) + requestsMonth(periodMs));
     });
     if (how.statistics === 'distribution') classic.reverse();
-    return [...classic, price('OTLP', 0, otlpMonth(periodMs, metrics.length))];
+    return [
+      ...classic,
+      price('OTLP', 0, bytesMonth(periodMs, this.#otlpBytes, PRICES.otlpGigabyte)),
+    ];
   }
 
   #look(): Measured {

@@ -229,6 +229,49 @@ function comparable(pairs: ReadonlyMap<string, string>): [string, string | numbe
     .sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
+function first([name]: readonly [string, string]): string {
+  return name;
+}
+
+/** The SDK writes an empty map as an empty value. */
+function isSaid([key, value]: [string, string | number]): boolean {
+  return !(key.endsWith('.Attributes') && value === '');
+}
+
+describe('a page with entities', () => {
+  const entity = {
+    keys: { Type: 'Service', Name: 'web', Environment: 'ecs:main' },
+    attributes: { PlatformType: 'AWS::ECS' },
+  };
+  const others = { ...N, dimensions: [{ Name: 'ServiceName', Value: 'other' }] };
+  const entityOf = (one: Publication): typeof entity | undefined =>
+    one === N ? entity : undefined;
+  const mine = { ...windowOf([DATUM, DATUM]), publication: N };
+
+  test('ends where a window of another process begins, and the other way round', () => {
+    const other = { ...windowOf([DATUM]), publication: others };
+    assert.equal(encodePage([mine, other], undefined, entityOf).datums, 2);
+    const [page] = [encodePage([other, mine], undefined, entityOf)];
+    assert.equal(page.datums, 1);
+    assert.doesNotMatch(textOf(page), /Entity/);
+  });
+
+  test('has room for as many datums less as the entity takes', () => {
+    const large = { ...entity, attributes: { A: 'é'.repeat(2048), B: 'x'.repeat(2048) } };
+    const all = windowOf(Array.from({ length: 1000 }, () => DATUM));
+    const whole = { ...all, publication: N };
+    const { bytes } = encodePage([whole], undefined, entityOf);
+    for (const maxBytes of [bytes - 1, Math.floor(bytes / 2), 20_000, 16_000]) {
+      const pages = encodePages(whole, maxBytes, () => large);
+      assert.equal(
+        pages.reduce((sum, page) => sum + page.datums, 0),
+        1000,
+      );
+      for (const page of pages) assert.ok(textOf(page).length <= maxBytes, `${page.bytes}`);
+    }
+  });
+});
+
 describe('beside the SDK of AWS', () => {
   const ACCEPTED =
     '<PutMetricDataResponse xmlns="http://monitoring.amazonaws.com/doc/2010-08-01/">' +
@@ -271,6 +314,50 @@ describe('beside the SDK of AWS', () => {
   after(() => {
     client.destroy();
     server.close();
+  });
+
+  test('an entity becomes the same keys and values, and its datums too', async () => {
+    const text = fc.string({ unit: 'grapheme-ascii', minLength: 1, maxLength: 60 });
+    const pairs = (least: number, most: number): fc.Arbitrary<Record<string, string>> =>
+      fc
+        .uniqueArray(fc.tuple(text, text), { minLength: least, maxLength: most, selector: first })
+        .map((all) => Object.fromEntries(all));
+    const entities = fc.record({ keys: pairs(2, 4), attributes: pairs(0, 10) });
+    const windows = fc.record({
+      publication,
+      startMs: instant,
+      endMs: instant,
+      data: fc.array(datum, { minLength: 1, maxLength: 3 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(windows, entities, async (window, entity) => {
+        bodies.length = 0;
+        await client.send(
+          new PutMetricDataCommand({
+            Namespace: window.publication.namespace,
+            EntityMetricData: [
+              {
+                Entity: { KeyAttributes: entity.keys, Attributes: entity.attributes },
+                MetricData: metricData(window).map(asSdk),
+              },
+            ],
+            StrictEntityValidation: false,
+          }),
+        );
+        const own = encodePage([window], undefined, () => entity);
+        const theirs = comparable(pairsOf(bodies[0] ?? ''));
+        assert.deepEqual(comparable(pairsOf(textOf(own))), theirs.filter(isSaid));
+        const plain = comparable(pairsOf(textOf(encodePage([window]))));
+        const without = comparable(
+          new Map(
+            [...pairsOf(textOf(own))]
+              .filter(([key]) => !/^StrictEntity|\.Entity\./.test(key))
+              .map(([key, value]) => [key.replace('EntityMetricData.member.1.', ''), value]),
+          ),
+        );
+        assert.deepEqual(without, plain, 'the datums are the same without');
+      }),
+    );
   });
 
   test('the same datums become the same keys and values', async () => {

@@ -22,6 +22,13 @@ test('a 200 with PutMetricDataResponse is accepted', () => {
   assert.deepEqual(judged(200, ACCEPTED), accepted);
 });
 
+test('data that were taken without their entity are accepted, with the reason', () => {
+  const headers = { 'x-amzn-failure-message': 'InvalidEntity for secretkey' };
+  const verdict = judge({ status: 200, headers, body: ACCEPTED }, ['secretkey']);
+  assert.equal(verdict.kind, 'accepted');
+  assert.match(verdict.message, /^InvalidEntity for (?!secretkey)/);
+});
+
 describe('a 200 with anything else is a failure, since something else answered', () => {
   const bodies: [what: string, body: string, got: string][] = [
     ['nothing', '', 'no whole XML'],

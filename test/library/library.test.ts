@@ -3,26 +3,39 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { answerOf, awsOf, LIBRARY, startScript } from '../support/library.ts';
+import { start } from '../support/program.ts';
 import { startCloudwatch } from '../support/service/cloudwatch.ts';
 import { refusal } from '../support/service/faults.ts';
 
 const NAMES = `namespace: 'App', service: 'api', jitter: 0, flushTimeout: 5`;
 /** As Node before 18.18: nothing knows the symbol. */
 const WITHOUT = encodeURIComponent(
-  `globalThis.Symbol = new Proxy(Symbol, { get: (all, name) => name === 'asyncDispose' ? undefined : all[name] });`,
+  `const known = Symbol;
+   globalThis.Symbol = new Proxy(() => undefined, {
+     get: (_, name) => (name === 'asyncDispose' ? undefined : known[name]),
+     apply: (_, self, given) => known(...given),
+   });`,
 );
 
 describe('import', () => {
   test('reads nothing but the library, and begins nothing', async () => {
     const folder = fileURLToPath(new URL('.', LIBRARY));
     const isStable = Number.parseInt(process.versions.node, 10) >= 24;
-    const program = startScript(
-      `const left = process.getActiveResourcesInfo().filter((name) => name !== 'PipeWrap');
-       console.log(JSON.stringify([left, process.eventNames().length, typeof startAgent]));`,
-      {},
-      [`--${isStable ? '' : 'experimental-'}permission`, `--allow-fs-read=${folder}*`],
-    );
-    assert.deepEqual(await answerOf(program), [[], 0, 'function']);
+    const script = `
+      const look = () => [process.getActiveResourcesInfo().filter((name) => !/Close|FSReq|Pipe/.test(name)),
+        process.eventNames().map((name) => [String(name), process.listenerCount(name)])];
+      const before = look();
+      const { startAgent } = await import(${JSON.stringify(LIBRARY)});
+      console.log(JSON.stringify([before, look(), typeof startAgent]));`;
+    const flags = [
+      `--${isStable ? '' : 'experimental-'}permission`,
+      `--allow-fs-read=${folder}*`,
+      '--input-type=module',
+    ];
+    const answer = await answerOf(start(process.execPath, [...flags, '-e', script]));
+    assert.ok(Array.isArray(answer));
+    assert.deepEqual(answer[1], answer[0]);
+    assert.equal(answer[2], 'function');
   });
 
   test('require gives the same', async () => {
@@ -97,7 +110,10 @@ describe('an agent', () => {
        console.log(JSON.stringify([before, during, agent.status().isStopped]));`,
       awsOf(cloudwatch),
     );
-    assert.deepEqual(await answerOf(program), [[], [], true]);
+    const answer = await answerOf(program);
+    assert.ok(Array.isArray(answer));
+    assert.deepEqual(answer[1], answer[0]);
+    assert.equal(answer[2], true);
     assert.equal(cloudwatch.accepted.length, 1);
   });
 
@@ -204,6 +220,53 @@ describe('an agent', () => {
     ]);
   });
 
+  test('holds 1,000 names and says once that there are more', async () => {
+    const program = startScript(
+      `const agent = await startAgent({ ${NAMES}, dryRun: true, log() {} });
+       const codes = [];
+       agent.on('error', ({ code, count }) => codes.push([code, count]));
+       for (let index = 0; index < 1500; index += 1) agent.put('name ' + index, 1, 'Count');
+       await agent.flush();
+       agent.put('one more', 1);
+       const { names, putsLost } = agent.status();
+       await agent.stop();
+       agent.put('late', 1);
+       agent.put('later', 1);
+       console.log(JSON.stringify([names, putsLost, codes, agent.status().putsLost]));`,
+    );
+    const codes = [
+      ['TOO_MANY_METRICS', 1],
+      ['STOPPED', 1],
+    ];
+    assert.deepEqual(await answerOf(program), [1000, 501, codes, 503]);
+  });
+
+  test('flushes at most once a second, as often as it is asked, and each time all that was put before', async (t) => {
+    const cloudwatch = await startCloudwatch();
+    t.after(() => cloudwatch.close());
+    const program = startScript(
+      `const agent = await startAgent({ ${NAMES}, metrics: [] });
+       const began = performance.now();
+       agent.put('A', 1, 'Count');
+       const first = agent.flush();
+       agent.put('A', 2, 'Count');
+       await Promise.all([first, agent.flush()]);
+       const took = performance.now() - began;
+       await agent.stop();
+       console.log(JSON.stringify(took));`,
+      awsOf(cloudwatch),
+    );
+    const took = Number(await answerOf(program));
+    assert.ok(took > 900 && took < 5000, `${took} ms`);
+    const data = cloudwatch.accepted.flatMap((request) => request.data);
+    assert.equal(
+      data.reduce((sum, { Value = 0 }) => sum + Value, 0),
+      3,
+    );
+    const stamps = data.map(({ Timestamp }) => Timestamp);
+    assert.equal(new Set(stamps).size, stamps.length);
+  });
+
   test('reads no variable of the program, and rejects with errors of its options alone', async () => {
     const program = startScript(
       `const errors = [];
@@ -271,7 +334,7 @@ test('put costs less than a microsecond and allocates nothing', async () => {
      const ROUND = 200_000;
      const round = () => {
        for (let index = 0; index < ROUND; index += 1) {
-         agent.put(names[index % 100], 0.5 + index, index % 3 === 0 ? 'Milliseconds' : undefined);
+         agent.put(names[index % 100], index % 2 === 0 ? 0.5 : 12.25, index % 3 === 0 ? 'None' : undefined);
        }
      };
      for (let index = 0; index < 5; index += 1) round();

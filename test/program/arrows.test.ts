@@ -13,14 +13,14 @@ const SRC = fileURLToPath(new URL('../../src/', import.meta.url));
  */
 const ARROWS: Readonly<Record<string, string>> = {
   door: 'health/healthy main node:process',
-  main: 'agent clock compose config/config config/flags config/table delivery/outcome errors health/healthy log node:fs node:os node:tty run sinks/lines sinks/terminal spool/serve version',
+  main: 'agent clock compose config/config config/flags config/help config/table delivery/outcome errors health/healthy log node:fs node:os node:tty run sinks/lines sinks/terminal spool/serve version',
   // The library's door, and what stands behind it. Its words are in one file that needs no other.
   index: 'errors library/api library/start',
   'library/api': '',
   library:
     'agent clock cloudwatch/limits compose config delivery/outcome delivery/sender delivery/verdict environment errors log metrics node:os node:perf_hooks node:stream node:v8 sinks/lines sources/detect sources/rootfs sources/select',
   compose:
-    'agent aws/aws aws/files clock cloudwatch config/config config/outputs delivery diagnostics environment errors health/status-file kernel/bytes log metadata metrics net/http net/threads node:os otlp sinks sources spool version',
+    'agent aws/aws aws/files clock cloudwatch config/config config/outputs delivery diagnostics emf/open environment errors health/status-file kernel/bytes log metadata metrics net/http net/threads node:os otlp sinks sources spool version',
 
   'diagnostics/start': 'config/config environment errors log',
   'diagnostics/explain': 'clock metrics sources/detect sources/rootfs sources/select sources/watch',
@@ -30,6 +30,7 @@ const ARROWS: Readonly<Record<string, string>> = {
     'aws aws/credentials clock cloudwatch delivery environment errors metrics/publication net/http',
 
   'config/flags': 'config/nearest environment errors node:util',
+  'config/help': 'config/flags',
   config:
     'aws/endpoint cloudwatch/compression cloudwatch/limits environment errors log metadata/dimensions metrics/catalog metrics/metric metrics/publication sources/options sources/select',
 
@@ -60,6 +61,11 @@ const ARROWS: Readonly<Record<string, string>> = {
 
   // An output is a file. The contract knows none of them.
   sinks: 'aws/aws clock cloudwatch delivery log metrics node:stream otlp',
+  'sinks/emf':
+    'clock delivery/outcome delivery/publications delivery/stats emf/encode emf/way errors log metrics/aggregate metrics/publication sinks/sink',
+  // Lines of the embedded metric format, and the ways that they go.
+  'emf/encode': 'delivery/packing metrics/publication',
+  emf: 'clock environment errors metrics/aggregate metrics/publication net/dial net/lookup node:dgram node:fs node:fs/promises node:net node:path run/write-file',
   'sinks/several': 'clock delivery/outcome errors log sinks/sink',
   'sinks/sink': 'delivery/outcome log metrics/aggregate',
 
@@ -94,7 +100,7 @@ const ARROWS: Readonly<Record<string, string>> = {
     'aws clock environment errors metadata net/http node:child_process node:crypto node:process node:stream',
   // A leaf, for sources, config and aws alike.
   'metadata/dimensions': 'metrics/publication environment errors metadata',
-  metadata: 'clock environment errors net/http',
+  metadata: 'clock environment errors metrics/publication net/http',
   net: 'environment errors node:dns node:fs node:http node:https node:net node:os node:stream node:tls',
 
   log: 'clock',

@@ -79,26 +79,33 @@ function refuses(said: Said, reason: RegExp): void {
 }
 
 describe('the requests to AWS', { skip: python.lacking }, () => {
-  const request = (file: string, service: string, operation: string): Said =>
-    inPython('python', VALIDATE, 'request', file, service, operation);
+  const requests = (...each: readonly (readonly [file: string, ...of: string[]])[]): Said =>
+    inPython('python', VALIDATE, 'requests', ...each.flat());
 
-  function resource(file: string, type: string): Said {
-    const made = inPython('python', VALIDATE, 'resource', file, type);
+  function resources(...each: readonly (readonly [file: string, type: string])[]): Said {
+    const made = inPython('python', VALIDATE, 'resources', folder, ...each.flat());
     if (!made.ok) return made;
-    const template = join(folder, `${basename(file)}.template.json`);
-    writeFileSync(template, made.stdout);
-    return inPython('cfn-lint', template);
+    const templates: unknown = JSON.parse(made.stdout);
+    assert.ok(Array.isArray(templates) && templates.length === each.length);
+    return inPython('cfn-lint', ...templates.map(String));
   }
 
-  for (const [path, service, operation, type] of REQUESTS) {
-    test(`${path} is what ${operation} takes, by botocore’s model`, () => {
-      accepts(request(join(EXAMPLES, path), service, operation));
+  test('each file is what its operation takes, by botocore’s model', () => {
+    const each = REQUESTS.map(([path, service, operation]) => {
+      return [join(EXAMPLES, path), service, operation] as const;
     });
+    accepts(requests(...each));
+  });
 
-    test(`${path} is a good ${type}, by cfn-lint`, () => {
-      accepts(resource(join(EXAMPLES, path), type));
-    });
-  }
+  test('each file is a good resource of its type, by cfn-lint', () => {
+    accepts(
+      resources(...REQUESTS.map(([path, , , type]) => [join(EXAMPLES, path), type] as const)),
+    );
+  });
+
+  test('each JSON file is among them', () => {
+    assert.deepEqual(examplesLike(/\.json$/), REQUESTS.map(([path]) => path).sort());
+  });
 
   const [task, service, operation, type] = REQUESTS[0];
   for (const [what, from, to, reason] of [
@@ -112,12 +119,12 @@ describe('the requests to AWS', { skip: python.lacking }, () => {
     ['a condition that is not there', '"START"', '"STARTED"', /'STARTED', expected one of START/],
   ] as const) {
     test(`botocore’s model refuses ${what}`, () => {
-      refuses(request(broken(task, from, to), service, operation), reason);
+      refuses(requests([broken(task, from, to), service, operation]), reason);
     });
   }
 
   test('cfn-lint refuses a size that Fargate does not have', () => {
-    refuses(resource(broken(task, '"memory": "1024"', '"memory": "640"'), type), /640/);
+    refuses(resources([broken(task, '"memory": "1024"', '"memory": "640"'), type]), /640/);
   });
 });
 
@@ -132,13 +139,14 @@ describe('the CloudFormation template', { skip: python.lacking }, () => {
 });
 
 describe('the Kubernetes manifests', { skip: python.lacking }, () => {
-  const validate = (file: string): Said => inPython('kubernetes-validate', '--strict', file);
+  const validate = (...files: readonly string[]): Said =>
+    inPython('kubernetes-validate', '--strict', ...files);
 
-  for (const path of KUBERNETES) {
-    test(`${path} is good, by Kubernetes’ own schema`, () => {
-      accepts(validate(join(EXAMPLES, path)));
-    });
-  }
+  test('are good, by Kubernetes’ own schema', () => {
+    const said = validate(...KUBERNETES.map((path) => join(EXAMPLES, path)));
+    accepts(said);
+    for (const path of KUBERNETES) assert.ok(said.text.includes(`${path} passed`), path);
+  });
 
   for (const [what, from, to, reason] of [
     ['a field that is not there', 'readOnlyRootFilesystem', 'readOnlyRoot', /readOnlyRoot/],

@@ -101,6 +101,7 @@ export function taskOf(...others: readonly Task['containers'][number][]): Task {
     cluster: 'c',
     arn: 'arn:aws:ecs:eu-west-1:1:task/c/t',
     family: 'f',
+    serviceName: '',
     launchType: 'EC2',
     availabilityZone: 'eu-west-1a',
     cores: 0.5,

@@ -1,11 +1,12 @@
 """What only Python's packages know about the examples.
 
-parse FILE...                    the documents of YAML and JSON files, as one JSON object by file
-request FILE SERVICE OPERATION   whether botocore takes the file as that operation's input
-resource FILE TYPE               the file as that resource of a CloudFormation template, for cfn-lint
+parse FILE...                         the documents of YAML and JSON files, as one JSON object by file
+requests [FILE SERVICE OPERATION]...  whether botocore takes each file as that operation's input
+resources FOLDER [FILE TYPE]...       each file as that resource of a CloudFormation template there, for cfn-lint
 """
 
 import json
+import os
 import sys
 
 import botocore.session
@@ -26,16 +27,22 @@ def documents(name):
     return list(yaml.safe_load_all(text))
 
 
+def requests(*given):
+    wrong = [line for place in range(0, len(given), 3) for line in request(*given[place : place + 3])]
+    if wrong:
+        sys.exit("\n".join(wrong))
+    return {}
+
+
 def request(name, service, operation):
     model = botocore.session.get_session().get_service_model(service)
     shape = model.operation_model(operation).input_shape
     [given] = documents(name)
     report = botocore.validate.ParamValidator().validate(given, shape)
-    wrong = [report.generate_report()] if report.has_errors() else []
-    wrong += list(outside(given, shape, "input"))
-    if wrong:
-        sys.exit("\n".join(wrong))
-    return {}
+    if report.has_errors():
+        yield f"{name}: {report.generate_report()}"
+    for line in outside(given, shape, "input"):
+        yield f"{name}: {line}"
 
 
 def outside(value, shape, path):
@@ -49,6 +56,15 @@ def outside(value, shape, path):
             yield from outside(inner, shape.member, f"{path}[{place}]")
     elif value not in shape.metadata.get("enum", [value]):
         yield f"{path} is {value!r}, expected one of {', '.join(shape.metadata['enum'])}"
+
+
+def resources(folder, *given):
+    made = []
+    for name, kind in zip(given[::2], given[1::2]):
+        made.append(os.path.join(folder, os.path.basename(name) + ".template.json"))
+        with open(made[-1], "w", encoding="utf8") as file:
+            json.dump(resource(name, kind), file)
+    return made
 
 
 def resource(name, kind):
@@ -72,4 +88,5 @@ def capitalized(value):
 
 
 command, *arguments = sys.argv[1:]
-json.dump({"parse": parse, "request": request, "resource": resource}[command](*arguments), sys.stdout)
+commands = {"parse": parse, "requests": requests, "resources": resources}
+json.dump(commands[command](*arguments), sys.stdout)

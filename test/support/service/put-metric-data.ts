@@ -1,6 +1,7 @@
 import { Check, type DatumRules } from './check.ts';
 import { type FormNode, type FormTree, takeFields, takeList, takeText } from './form.ts';
-import { throwOffences } from './refusal.ts';
+import type { OtlpPoint } from './otlp.ts';
+import { Refusal, throwOffences } from './refusal.ts';
 
 export interface Dimension {
   Name: string;
@@ -28,13 +29,24 @@ export interface Datum {
   StatisticValues?: StatisticSet;
 }
 
+/** What data are of. */
+export interface Entity {
+  KeyAttributes: Record<string, string>;
+  Attributes: Record<string, string>;
+}
+
 /** One PutMetricData that was taken. */
 export interface Accepted {
   /** Milliseconds since 1970 of the server's clock. */
   at: number;
   requestId: string;
   namespace: string;
+  /** Those of entities too. */
   data: Datum[];
+  /** Where it came over OTLP. */
+  points?: OtlpPoint[];
+  /** What data came with, where any did. */
+  entities?: Entity[];
   /** Of the body on the wire. */
   bytes: number;
   uncompressedBytes: number;
@@ -71,22 +83,69 @@ export const UNITS: readonly string[] = [
   'None',
 ];
 
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_Entity.html
+const MAX_ENTITIES = 2;
+const ENTITY_KEYS = ['Type', 'ResourceType', 'Identifier', 'Name', 'Environment'];
+
 /** The Namespace and data of a PutMetricData body. @throws {Refusal} that names every offence, one a line */
 export function decodePutMetricData(
   form: FormTree,
   rules: DatumRules,
-): { namespace: string; data: Datum[] } {
-  takeFields(form, '', ['Action', 'Version', 'Namespace', 'MetricData']);
+): { namespace: string; data: Datum[]; entities?: Entity[] } {
+  const own = ['MetricData', 'EntityMetricData', 'StrictEntityValidation'];
+  takeFields(form, '', ['Action', 'Version', 'Namespace', ...own]);
   const check = new Check(rules);
   const namespace = check.name(form, 'Namespace', 'Namespace', MAX_NAME);
   if (namespace.startsWith(':')) check.invalid(namespace, 'Namespace');
   if (namespace.startsWith('AWS/')) check.invalid('AWS/', 'Namespace');
-  const members = takeList(form.get('MetricData'), 'MetricData');
+  const of = takeList(form.get('EntityMetricData'), 'EntityMetricData').map((node, at) => {
+    const path = `EntityMetricData.member.${at + 1}`;
+    const tree = takeFields(node, path, ['Entity', 'MetricData']);
+    const list = `${path}.MetricData`;
+    return { list, members: takeList(tree.get('MetricData'), list), entity: entity(tree, path) };
+  });
+  if (of.length > 0) check.oneOf(takeText(form, own[2] ?? '', '') ?? '', ['true', 'false'], 'it');
+  const plain = { list: 'MetricData', members: takeList(form.get('MetricData'), 'MetricData') };
+  const lists = [plain, ...of];
+  const members = lists.flatMap((one) => one.members);
   if (members.length === 0) check.missing('MetricData');
   check.atMost(members, MAX_DATA, 'MetricData');
-  const data = members.map((node, at) => datum(node, `MetricData.member.${at + 1}`, check));
+  if (of.length > MAX_ENTITIES) check.invalid(String(of.length), 'EntityMetricData');
+  const data = lists.flatMap(({ list, members: each }) =>
+    each.map((node, at) => datum(node, `${list}.member.${at + 1}`, check)),
+  );
   throwOffences(check.offences);
-  return { namespace, data };
+  const entities = of.map((one) => one.entity);
+  return { namespace, data, ...(entities.length > 0 ? { entities } : {}) };
+}
+
+function entity(tree: FormTree, path: string): Entity {
+  const fields = takeFields(tree.get('Entity') ?? '', path, ['KeyAttributes', 'Attributes']);
+  const map = (name: string, [least, most]: [number, number], longest: number) => {
+    const entries = entriesOf(fields.get(name));
+    const isWrong = ([key, value]: [string, string]): boolean =>
+      key === '' || key.length > longest || value === '' || value.length > 2048;
+    if (entries.length < least || entries.length > most || entries.some(isWrong)) {
+      throw new Refusal(400, 'InvalidParameterValue', `${path}.Entity.${name} is invalid.`);
+    }
+    return Object.fromEntries(entries);
+  };
+  const KeyAttributes = map('KeyAttributes', [2, 4], 32);
+  if (!Object.keys(KeyAttributes).every((key) => ENTITY_KEYS.includes(key))) {
+    throw new Refusal(400, 'InvalidParameterValue', `${path}.Entity.KeyAttributes is invalid.`);
+  }
+  return { KeyAttributes, Attributes: map('Attributes', [0, 10], 256) };
+}
+
+/** `entry.1.key`, `entry.1.value`, as the Query protocol writes a map. */
+function entriesOf(node: FormNode | undefined): [string, string][] {
+  if (node === undefined) return [];
+  const entries = takeFields(node, 'map', ['entry']).get('entry');
+  if (!(entries instanceof Map)) throw new Refusal(400, 'MalformedInput', 'no map');
+  return Array.from({ length: entries.size }, (_, at): [string, string] => {
+    const pair = takeFields(entries.get(String(at + 1)) ?? '', 'entry', ['key', 'value']);
+    return [takeText(pair, 'key', 'key') ?? '', takeText(pair, 'value', 'value') ?? ''];
+  });
 }
 
 function datum(node: FormNode, path: string, check: Check): Datum {
