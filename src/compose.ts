@@ -162,7 +162,7 @@ export async function compose(config: Config, world: World, by?: Watching): Prom
           isClassic: config.outputs.some(({ kind }) => kind === 'cloudwatch'),
           others: await openPreviews(config, world, publication),
         })
-      : await openScreen({ ...common, terminal, publication, said });
+      : await openScreen({ ...common, terminal, publication, said }, world);
   return agentOf({
     ...common,
     sink,
@@ -203,11 +203,25 @@ async function openStatusFile(config: Config, world: World): Promise<StatusFile 
 }
 
 async function openScreen(
-  options: Omit<ScreenOptions, 'measured'> & { readonly source: Source },
+  options: Omit<ScreenOptions, 'measured' | 'otlpBytes'> & { readonly source: Source },
+  world: World,
 ): Promise<Screen> {
   const { Screen } = await import('./sinks/screen.ts');
   const { wordsOf } = await import('./diagnostics/words.ts');
-  return new Screen({ ...options, measured: () => wordsOf(options.source.describe()) });
+  const { encodePages } = await import('./otlp/encode.ts');
+  const { withResource } = await import('./otlp/resource.ts');
+  const dimensions = withResource(options.publication.dimensions, world);
+  const publication = { ...options.publication, dimensions };
+  const isFraction = options.aggregate.compatFraction;
+  return new Screen({
+    ...options,
+    measured: () => wordsOf(options.source.describe()),
+    otlpBytes: (window) =>
+      encodePages({ ...window, publication }, { isFraction }).reduce(
+        (sum, { bytes }) => sum + bytes,
+        0,
+      ),
+  });
 }
 
 /** The same, where warnings are kept as well. */

@@ -47,10 +47,9 @@ describe('the screen of a dry run', { skip: lacking('tmux') }, () => {
     options: Partial<TmuxOptions>,
     run: (terminal: Tmux) => Promise<void>,
   ): Promise<void> {
-    const terminal = new Tmux({ columns: 80, rows: 24, ...options });
+    const terminal = new Tmux({ columns: 80, rows: 24, cwd: folder, ...options });
     try {
-      terminal.type(`cd ${folder}`);
-      await terminal.until('prompt', (screen) => screen[1] === '$');
+      await terminal.until('prompt', (screen) => screen[0] === '$');
       await run(terminal);
     } finally {
       terminal.close();
