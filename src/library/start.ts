@@ -1,10 +1,11 @@
 import { hostname } from 'node:os';
 import { type Clock, systemClock } from '../clock.ts';
-import { compose, type World } from '../compose.ts';
+import { compose } from '../compose.ts';
 import type { Environment } from '../environment.ts';
 import { isContainer, signsOf } from '../sources/detect.ts';
 import { openRootFs } from '../sources/rootfs.ts';
 import { ownCgroups } from '../sources/select.ts';
+import type { World } from '../wiring/world.ts';
 import type { MetricsAgent } from './api.ts';
 import { Events } from './events.ts';
 import { Guest } from './guest.ts';
