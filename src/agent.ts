@@ -1,7 +1,12 @@
 // Over 200 lines: the loop, and when a window begins and ends, which follow from one clock.
 import type { Clock } from './clock.ts';
 import type { Fields, Log } from './log.ts';
-import { type AggregateOptions, aggregate } from './metrics/aggregate.ts';
+import {
+  type AggregateOptions,
+  aggregate,
+  type ClosedWindow,
+  type Datum,
+} from './metrics/aggregate.ts';
 import { createFigures, type Figures, figureOf, type Series } from './metrics/figures.ts';
 import { gridBefore, type Labels, SECOND_MS, SLEW, STEP_MS } from './metrics/labels.ts';
 import type { Window } from './metrics/window.ts';
@@ -34,6 +39,9 @@ export interface AgentOptions {
   readonly labels: Labels;
   /** Sees each sample as it is taken; the figures are the next sample's after that. */
   readonly onSample?: (figures: Figures, wallMs: number) => void;
+  /** What else the window says that closes. */
+  readonly more?: () => readonly Datum[];
+  readonly onWindow?: (window: ClosedWindow) => void;
 }
 
 /** What everybody wants to be measured, by the names that sources give it. */
@@ -144,8 +152,11 @@ export class Agent {
   }
 
   readonly #tick = (): void => {
-    this.#sample();
-    this.#schedule();
+    try {
+      this.#sample();
+    } finally {
+      this.#schedule();
+    }
   };
 
   /** What a tick tells belongs to the window in which it was measured. */
@@ -208,7 +219,8 @@ export class Agent {
   /** @param isOver whether the period is */
   #closeWindow(isOver: boolean): void {
     const { aligned, sink, log, aggregate: how, window, clock, periodMs, labels } = this.#options;
-    const data = aggregate(window, how);
+    const { more, onWindow } = this.#options;
+    const data = [...aggregate(window, how), ...(more?.() ?? [])];
     const { samples } = window;
     window.clear();
     if (data.length === 0) {
@@ -224,7 +236,9 @@ export class Agent {
     const lastMs = this.#open.isRest ? nowMs : startMs + periodMs;
     const endMs = isOver || (aligned && nowMs > lastMs) ? lastMs : nowMs;
     this.#windows += 1;
-    sink.accept({ startMs, endMs: Math.max(endMs, startMs), samples, data });
+    const closed = { startMs, endMs: Math.max(endMs, startMs), samples, data };
+    sink.accept(closed);
+    onWindow?.(closed);
   }
 
   /** When the open window began, by the wall clock as it is now: one that was set was wrong before. */

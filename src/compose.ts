@@ -8,13 +8,14 @@ import { MAX_VALUES } from './cloudwatch/limits.ts';
 import type { Config } from './config/config.ts';
 import { type Output, outputName } from './config/outputs.ts';
 import type { Resolve } from './delivery/publications.ts';
+import type { SenderOptions } from './delivery/sender.ts';
 import type { Post } from './delivery/service.ts';
 import type { Health } from './delivery/stats.ts';
 import type { Adopt, PendingWindows, Store } from './delivery/store.ts';
 import type { OtlpOutlet } from './diagnostics/check-otlp.ts';
 import { periodWarning, startLine } from './diagnostics/start.ts';
 import { type Environment, given } from './environment.ts';
-import { ConfigError, codeOf, reasonOf } from './errors.ts';
+import { ConfigError, reasonOf } from './errors.ts';
 import type { StatusFile } from './health/status-file.ts';
 import { keyedNumber } from './kernel/bytes.ts';
 import { type Log, withFields } from './log.ts';
@@ -31,7 +32,9 @@ import type { CloudwatchOptions } from './sinks/cloudwatch.ts';
 import { ConsoleSink } from './sinks/console.ts';
 import { lazySink } from './sinks/lazy.ts';
 import type { Lines } from './sinks/lines.ts';
+import type { Screen, ScreenOptions } from './sinks/screen.ts';
 import type { Sink } from './sinks/sink.ts';
+import type { Terminal } from './sinks/terminal.ts';
 import { optional } from './sources/meters.ts';
 import type { SelfUsage } from './sources/options.ts';
 import { openRootFs, type RootFs } from './sources/rootfs.ts';
@@ -56,6 +59,8 @@ export interface World {
   readonly selfUsage: () => Omit<SelfUsage, 'anonymousBytes'>;
   /** Standard output. */
   readonly lines: Lines;
+  /** Standard output, where a dry run is drawn on it. */
+  readonly terminal?: Terminal | undefined;
   /** A text to standard output, told when it is out; nothing where that is another's. */
   readonly print?: (text: string) => Promise<void>;
   /** Aborted when the end has begun. */
@@ -66,6 +71,12 @@ export interface World {
   readonly apart?: readonly [node: string, program: string];
   /** For the user agent: `nodejs/v24.1.0 linux/x64`. */
   readonly runtime: string;
+  /** What only a library is told: the process is its caller's. */
+  readonly isGuest?: boolean;
+  /** Takes what is to be closed at the end, where the process goes on. */
+  readonly atEnd?: (close: () => void) => void;
+  readonly onAttempt?: SenderOptions<Form>['onAttempt'];
+  readonly onFault?: (error: unknown) => void;
 }
 
 /** What else looks at the samples, and what it wants measured for that. */
@@ -75,6 +86,9 @@ export interface Watching {
   /** Where `--scope` says nothing. */
   readonly scope?: Scope;
   readonly isBesideJob?: boolean;
+  /** The caller's own metrics, and who sees each window. */
+  readonly more?: AgentOptions['more'];
+  readonly onWindow?: AgentOptions['onWindow'];
 }
 
 const KIB = 1024;
@@ -87,13 +101,14 @@ const ENTITY_MS = 3000;
  * @throws ConfigError where the settings do not fit this place
  */
 export async function compose(config: Config, world: World, by?: Watching): Promise<Agent> {
-  const { clock, log, lines } = world;
+  const { clock, log, lines, terminal } = world;
   checkTokens(config.dimensions, world.environment);
+  const said: string[] = [];
   if (!config.dryRun) await checkPlaces(config, world);
-  const source = await openSource(config, world, by);
+  const source = await openSource(config, terminal === undefined ? world : noting(world, said), by);
   const window = new Window(config.metrics.map(({ series }) => series));
   // Whoever reads it may signal at once: by then the agent has begun.
-  clock.after(0, () => sayStart(config, world, source.describe()));
+  if (terminal?.isLogs !== true) clock.after(0, () => sayStart(config, world, source.describe()));
   const publication: Publication = {
     namespace: config.namespace,
     dimensions: config.dimensions,
@@ -115,6 +130,8 @@ export async function compose(config: Config, world: World, by?: Watching): Prom
     wantsAll: config.wantsAll,
     window,
     labels,
+    ...(by?.more && { more: by.more }),
+    ...(by?.onWindow && { onWindow: by.onWindow }),
     aggregate: {
       metrics: config.metrics,
       statistics: config.statistics,
@@ -134,15 +151,18 @@ export async function compose(config: Config, world: World, by?: Watching): Prom
     return agentOf({ ...common, sink, ...(by && { onSample: by.onSample }) });
   }
   const percentScale = config.compatFraction ? 100 : 1;
-  const sink = new ConsoleSink({
-    publication,
-    format: config.logFormat,
-    percentScale,
-    lines,
-    entity: await entityOf(config, world, () => openAws(config, world)),
-    isClassic: config.outputs.some(({ kind }) => kind === 'cloudwatch'),
-    others: await openPreviews(config, world, publication),
-  });
+  const sink =
+    terminal === undefined
+      ? new ConsoleSink({
+          publication,
+          format: config.logFormat,
+          percentScale,
+          lines,
+          entity: await entityOf(config, world, () => openAws(config, world)),
+          isClassic: config.outputs.some(({ kind }) => kind === 'cloudwatch'),
+          others: await openPreviews(config, world, publication),
+        })
+      : await openScreen({ ...common, terminal, publication, said });
   return agentOf({
     ...common,
     sink,
@@ -182,9 +202,27 @@ async function openStatusFile(config: Config, world: World): Promise<StatusFile 
   return open({ ...world, path, periodMs, version: VERSION, poolSize, isBesideJob });
 }
 
+async function openScreen(
+  options: Omit<ScreenOptions, 'measured'> & { readonly source: Source },
+): Promise<Screen> {
+  const { Screen } = await import('./sinks/screen.ts');
+  const { wordsOf } = await import('./diagnostics/words.ts');
+  return new Screen({ ...options, measured: () => wordsOf(options.source.describe()) });
+}
+
+/** The same, where warnings are kept as well. */
+function noting(world: World, said: string[]): World {
+  const { log } = world;
+  const warn: Log['warn'] = (message, fields) => {
+    said.push(message);
+    log.warn(message, fields);
+  };
+  return { ...world, log: { ...log, warn } };
+}
+
 /** What is chosen for the scope; what no scope has is loaded where it is wanted. */
 async function openSource(config: Config, world: World, by: Watching | undefined): Promise<Source> {
-  const fs = openRoot(config);
+  const fs = openRootFs(config.root);
   const plain = selectOptions(config, world, fs);
   const wanted = new Set([...plain.wanted, ...(by?.series ?? [])]);
   const isBesideJob = by?.isBesideJob === true;
@@ -197,7 +235,7 @@ async function openSource(config: Config, world: World, by: Watching | undefined
       return watch('auto');
     },
   );
-  if (by === undefined && !EXTRA.some((series) => wanted.has(series))) return source;
+  if (!by?.series.length && !EXTRA.some((series) => wanted.has(series))) return source;
   const { openExtra, withExtra, hushed } = await import('./sources/extra.ts');
   const { PATH = '', LD_LIBRARY_PATH } = world.environment;
   const environment = { PATH, ...(LD_LIBRARY_PATH === undefined ? {} : { LD_LIBRARY_PATH }) };
@@ -226,22 +264,10 @@ function sayStart(config: Config, { log, environment }: World, description: stri
   if (warning !== undefined) log.warn(warning);
 }
 
-/** Node's permission model forbids it without saying which flag allows it. */
-function openRoot({ root }: Config): RootFs {
-  try {
-    return openRootFs(root);
-  } catch (error) {
-    const codes = error instanceof Error ? [codeOf(error), codeOf(error.cause)] : [];
-    if (!codes.includes('ERR_ACCESS_DENIED')) throw error;
-    const problem = `does not allow ${root} to be read: start node with --allow-fs-read=* as well`;
-    throw new ConfigError('node --permission', problem, { cause: error });
-  }
-}
-
 /** What `--explain` prints: every source that could be, what it read, and the figures. */
 export async function explain(config: Config, world: World): Promise<string> {
   const { explainSource } = await import('./diagnostics/explain.ts');
-  const options = selectOptions(config, world, openRoot(config));
+  const options = selectOptions(config, world, openRootFs(config.root));
   const text = await explainSource(options, config.metrics, config.logFormat);
   return config.entity
     ? `${text}\n${await entityLine(config, world, () => openAws(config, world))}`
@@ -265,7 +291,8 @@ function selectOptions(config: Config, world: World, fs: RootFs): SelectOptions 
 
 /** The agent's own process is here, whichever root is read. */
 function selfUsage(world: World, ownRoot: RootFs | undefined): () => SelfUsage {
-  const fs = ownRoot ?? openRootFs('/');
+  const fs = ownRoot ?? openRootFs('/', false);
+  world.atEnd?.(fs.close);
   const status = fs.file('/proc/self/status');
   return () => ({
     ...world.selfUsage(),
@@ -288,12 +315,14 @@ function taskMetadata(world: World): () => Promise<TaskMetadata | undefined> {
 }
 
 async function openMetadata(world: World): Promise<TaskMetadata | undefined> {
-  const { environment, ending, threads } = world;
+  const { environment, ending, threads, isGuest } = world;
   const base = given(environment, 'ECS_CONTAINER_METADATA_URI_V4');
   if (base === undefined) return undefined;
   const { openTaskMetadata } = await import('./metadata/ecs.ts');
   const { createHttpClient } = await import('./net/http.ts');
-  const metadata = openTaskMetadata(base, createHttpClient({ environment, ending, threads }));
+  const http = createHttpClient({ environment, ending, threads, isGuest });
+  world.atEnd?.(http.close);
+  const metadata = openTaskMetadata(base, http);
   const told: Seen = {};
   seen.set(world, told);
   return {
@@ -348,7 +377,8 @@ async function openOutputs(
     const name = outputName(output);
     const sink = lazySink(clock);
     const named = isAlone ? log : withFields(log, { output: name });
-    sink.load(() => openOutput(output, config, world, { ...outlet, name, log: named }));
+    const load = () => openOutput(output, config, world, { ...outlet, name, log: named });
+    sink.load(load, world.onFault);
     return [name, sink] as const;
   });
   const [first] = outputs;
@@ -552,11 +582,14 @@ async function openFolder(folder: string, apart: World['apart']): Promise<Disk> 
 
 /** Looks for nothing yet: that is the first request's. */
 export async function openAws(config: Config, world: World): Promise<Aws> {
-  const { environment, clock, log, random, ending, threads, apart } = world;
+  const { environment, clock, log, random, ending, threads, apart, isGuest } = world;
   if (apart !== undefined) (await import('./aws/files.ts')).readFilesApart();
   const { createAws } = await import('./aws/aws.ts');
   const home = { environment, platform: platform(), homedir };
-  return createAws({ home, flags: config, clock, log, random, ending, threads });
+  const names = { ending, threads, isGuest };
+  const aws = createAws({ home, flags: config, clock, log, random, ...names });
+  world.atEnd?.(aws.close);
+  return aws;
 }
 
 export function userAgent({ runtime }: World): string {
@@ -577,7 +610,7 @@ async function poster(world: World, aws: Aws): Promise<Post<Form>> {
 export async function check(config: Config, world: World): Promise<number> {
   const { clock, lines } = world;
   checkTokens(config.dimensions, world.environment);
-  const source = await watchSource(selectOptions(config, world, openRoot(config)));
+  const source = await watchSource(selectOptions(config, world, openRootFs(config.root)));
   let aws: Promise<Aws> | undefined;
   const awsOnce = (): Promise<Aws> => {
     aws ??= openAws(config, world);

@@ -12,4 +12,4 @@ const isPlain =
 
 if (flag === '--healthy' && isPlain) {
   import('./health/healthy.ts').then(({ tellHealth }) => tellHealth(path, Number(seconds)));
-} else import('./main.ts');
+} else import('./main.ts').then(({ start }) => start());

@@ -95,14 +95,27 @@ export function reasonOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
+/** Node's own code for what its permission model does not allow. */
+export const NOT_PERMITTED = 'ERR_ACCESS_DENIED';
+
 /** The system's error code (`ENOENT`, `ECONNRESET`), where the thrown value carries one. */
 export function codeOf(thrown: unknown): string | undefined {
-  if (!(thrown instanceof Error) || !('code' in thrown)) return undefined;
+  if (!(thrown instanceof Error)) return undefined;
+  // Deno's own, which has no code.
+  if (thrown.name === 'NotCapable') return NOT_PERMITTED;
+  if (!('code' in thrown)) return undefined;
   return typeof thrown.code === 'string' ? thrown.code : undefined;
 }
 
-/** Node's own code for what its permission model does not allow. */
-const NOT_PERMITTED = 'ERR_ACCESS_DENIED';
+/** What a function gives, or `otherwise` where the system refuses it: an error that has a code. */
+export function unlessRefused<Value>(act: () => Value, otherwise: Value): Value {
+  try {
+    return act();
+  } catch (error) {
+    if (codeOf(error) === undefined) throw error;
+    return otherwise;
+  }
+}
 
 /** The code where the operating system refused; nothing for a fault of the program (`ERR_…`). */
 export function systemCodeOf(thrown: unknown): string | undefined {

@@ -1,11 +1,12 @@
 // Over 200 lines: the one file that touches the process, with a job and without.
+import { fstatSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { isatty } from 'node:tty';
 import type { Agent } from './agent.ts';
 import { sleep, systemClock } from './clock.ts';
 import { check, compose, explain, type World } from './compose.ts';
 import { type Command, type Config, parseCommand } from './config/config.ts';
-import { helpLines, unknownVariables } from './config/flags.ts';
+import { unknownVariables } from './config/flags.ts';
 import { FLAGS } from './config/table.ts';
 import { lossLine } from './delivery/outcome.ts';
 import { ConfigError, codeOf, reasonOf } from './errors.ts';
@@ -14,6 +15,7 @@ import type { Place } from './run/beside.ts';
 import { usualStopMs } from './run/deadline.ts';
 import { isAboutUs, type Split, splitCommand } from './run/split.ts';
 import { type Lines, linesTo } from './sinks/lines.ts';
+import type { Drawn, Terminal } from './sinks/terminal.ts';
 import { VERSION } from './version.ts';
 
 const EXIT = { flushed: 0, failed: 1, misconfigured: 2 };
@@ -30,19 +32,6 @@ const THREAD_MS = 50;
 /** Signals that end the agent: an orchestrator's, a person's, a terminal's that went away. */
 const END_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 
-const HELP = `${PROGRAM} ${VERSION}: CPU and memory to Amazon CloudWatch
-
-  ${PROGRAM} --namespace NS --service NAME [flags]
-  ${PROGRAM} --dry-run
-
-${helpLines(FLAGS)}
-
-Each flag has an environment twin: METRICS_AGENT_PERIOD=60 is --period 60.
-Credentials, region, endpoint and proxy are found as by the AWS SDKs; --check tells how.
-Exit codes: 0 all was sent; 1 failed, data was lost at the end, or --once measured nothing;
-2 a setting is wrong.
-`;
-
 const clock = systemClock(() => {
   const [seconds, nanoseconds] = process.hrtime();
   return seconds * 1e3 + nanoseconds / 1e6;
@@ -50,9 +39,12 @@ const clock = systemClock(() => {
 const ending = new AbortController();
 const threads = { held: 0 };
 let lines: Lines | undefined;
+/** What the log's lines go above, where they share its terminal. */
+let drawn: Drawn | undefined;
 /** Opened at the first line: a stream on a pipe changes it for a job that shares it. */
 const stderr: Lines = {
   write(line) {
+    if (drawn?.line(line)) return true;
     lines ??= linesTo(process.stderr, clock);
     return lines.write(line);
   },
@@ -62,12 +54,15 @@ let isChecking = false;
 /** All outputs, where EMF on standard output is one of them. */
 let emfOutputs: Config['outputs'] = [];
 
-main().catch((error) => {
-  const isSetting = error instanceof ConfigError;
-  const text = isSetting || !(error instanceof Error) ? reasonOf(error) : error.stack;
-  process.stderr.write(`${PROGRAM}: ${text}\n`);
-  process.exitCode = isSetting ? EXIT.misconfigured : EXIT.failed;
-});
+/** The whole program, to its exit code. */
+export function start(): void {
+  main().catch((error) => {
+    const isSetting = error instanceof ConfigError;
+    const text = isSetting || !(error instanceof Error) ? reasonOf(error) : error.stack;
+    process.stderr.write(`${PROGRAM}: ${text}\n`);
+    process.exitCode = isSetting ? EXIT.misconfigured : EXIT.failed;
+  });
+}
 
 async function main(): Promise<void> {
   if (process.argv[2] === SERVE) {
@@ -78,7 +73,8 @@ async function main(): Promise<void> {
   if (split !== undefined && !isAboutUs(split.flags)) return runWithJob(split);
   // A reader that went away (`| head`) ends the program quietly.
   process.stdout.on('error', (error) => {
-    if (codeOf(error) !== 'EPIPE') throw error;
+    // EIO: a terminal that went away.
+    if (!['EPIPE', 'EIO'].includes(codeOf(error) ?? '')) throw error;
     // What was found out is the exit code of --check all the same.
     if (isChecking) return;
     if (emfOutputs.length === 0) process.exit(EXIT.flushed);
@@ -89,8 +85,10 @@ async function main(): Promise<void> {
   });
   process.stderr.on('error', () => undefined);
   const command: Command = parseCommand(split?.flags ?? process.argv.slice(2), process.env);
-  if (command === 'help') process.stdout.write(HELP);
-  else if (command === 'version') process.stdout.write(`${VERSION}\n`);
+  if (command === 'help') {
+    const { helpText } = await import('./config/help.ts');
+    process.stdout.write(helpText(VERSION, FLAGS));
+  } else if (command === 'version') process.stdout.write(`${VERSION}\n`);
   else if (command.healthy !== undefined) {
     const { tellHealth } = await import('./health/healthy.ts');
     tellHealth(command.healthy, command.maxAgeSeconds);
@@ -131,7 +129,10 @@ async function quit(code: number, deadlineMs: number, isStuck = false): Promise<
 
 /** @throws ConfigError before anything has begun */
 async function run(config: Config): Promise<void> {
-  const world = worldOf(config);
+  const terminal = terminalOf(config);
+  // What the screen shows anyway need not be said above it.
+  const level = terminal?.isLogs && config.isUsualLevel ? 'warn' : config.logLevel;
+  const world = { ...worldOf(config), log: logAt(config, level), terminal };
   const { log } = world;
   warnOfVariables(log);
   const isEmf = config.outputs.some((output) => output.kind === 'emf' && output.to === undefined);
@@ -143,6 +144,7 @@ async function run(config: Config): Promise<void> {
     logAt(config, 'info').info('status', (await composing).status());
   });
   process.on('uncaughtException', (error) => {
+    drawn?.close();
     log.error('a fault of this program, please report it', {
       reason: error.stack ?? error.message,
     });
@@ -150,6 +152,40 @@ async function run(config: Config): Promise<void> {
   });
   (await composing).start();
   if (config.once) clock.after(config.periodMs, end);
+}
+
+/** What a dry run is drawn on; nothing where its lines go to a program or a file. */
+function terminalOf({ dryRun, once, logFormat }: Config): Terminal | undefined {
+  const { stdout } = process;
+  const { TERM = '', NO_COLOR = '' } = process.env;
+  if (!dryRun || once || logFormat === 'json' || !stdout.isTTY || !TERM || TERM === 'dumb') return;
+  const isLogs = isatty(STDERR) && fstatSync(STDERR).rdev === fstatSync(STDOUT).rdev;
+  return {
+    isUtf8: isUtf8(),
+    hasColor: NO_COLOR === '',
+    isLogs,
+    // A serial line says 0.
+    size: () => ({ columns: stdout.columns || 80, rows: stdout.rows || 24 }),
+    write: (text) => {
+      stdout.write(text);
+    },
+    attach(screen) {
+      if (isLogs) drawn = screen;
+      stdout.on('resize', screen.draw);
+      process.on('exit', screen.close);
+      process.on('SIGTSTP', () => {
+        screen.pause();
+        process.kill(process.pid, 'SIGSTOP');
+      });
+      process.on('SIGCONT', screen.draw);
+    },
+  };
+}
+
+/** What the terminal can show, by the locale. */
+function isUtf8(): boolean {
+  const { LC_ALL, LC_CTYPE, LANG } = process.env;
+  return /utf-?8/i.test(LC_ALL || LC_CTYPE || LANG || '');
 }
 
 function worldOf(config: Config, out = linesTo(process.stdout, clock)): World {
@@ -212,7 +248,7 @@ function onSignals(end: () => void, tell: () => void): void {
   for (const signal of END_SIGNALS) process.on(signal, end);
   // A second Ctrl-C is a person who does not want to wait.
   process.once('SIGINT', () => {
-    if (process.stderr.isTTY) stderr.write('flushing; Ctrl-C again to quit');
+    if (process.stderr.isTTY && drawn === undefined) stderr.write('flushing; Ctrl-C again to quit');
     process.on('SIGINT', () => quit(EXIT.failed, 0));
   });
   // Without a listener Node opens its inspector's port.
@@ -239,14 +275,13 @@ async function composeWatched(config: Config, world: World): Promise<Running> {
 }
 
 function placeOf(command: string, hasJob: boolean, to: Lines): Place {
-  const { LC_ALL, LC_CTYPE, LANG } = process.env;
   return {
     command,
     hasJob,
     isMain: process.pid === 1 || process.ppid === 1,
     node: process.execPath,
     isTerminal: isatty(STDERR),
-    isUtf8: /utf-?8/i.test(LC_ALL || LC_CTYPE || LANG || ''),
+    isUtf8: isUtf8(),
     startMs: clock.wallMs(),
     write: (text) => {
       to.write(text);

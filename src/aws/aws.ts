@@ -32,6 +32,7 @@ export interface AwsOptions {
   readonly random: () => number;
   readonly ending?: AbortSignal;
   readonly threads?: { held: number };
+  readonly isGuest?: boolean | undefined;
   /** How a client is made. A parameter, so that tests can lead link-local addresses elsewhere. */
   readonly connect?: (options: HttpOptions) => HttpClient;
 }
@@ -102,7 +103,8 @@ export function createAws(options: AwsOptions): Aws {
       flags.caBundle === undefined ? nameOf(setting, 'AWS_CA_BUNDLE', 'ca_bundle') : '--ca-bundle';
     if (bundle !== undefined) asks(`the authorities, in ${bundle} (${name})`);
     const ca = bundle === undefined ? undefined : await authorities(bundle, name);
-    const names = { environment, ending: options.ending, threads: options.threads };
+    const { ending, threads, isGuest } = options;
+    const names = { environment, ending, threads, isGuest };
     const trust = ca === undefined ? {} : { ca, caName: `${bundle} (${name})` };
     http ??= connect({ route, ...names, ...trust });
     return http;

@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
-import { AwsError, ConfigError, codeOf } from '../errors.ts';
+import { AwsError, ConfigError, codeOf, NOT_PERMITTED } from '../errors.ts';
 import { remoteTypeOf } from './mounts.ts';
 
 let isApart = false;
@@ -110,5 +110,7 @@ const KINDS: Readonly<Record<string, string>> = {
 /** @returns nothing where there is no such file: ENOTDIR where HOME is /dev/null, as for some services */
 function whyNot(path: string, setting: string, code: string, cause?: unknown): undefined {
   if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+  // By Node's permission model, and no setting names it: whoever chose the one did not want the other.
+  if (code === NOT_PERMITTED && setting === path) return undefined;
   throw new FileError(setting, path, KINDS[code] ?? `cannot be read (${code})`, { cause });
 }

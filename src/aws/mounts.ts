@@ -1,6 +1,6 @@
 import { lstatSync, readFileSync, readlinkSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { codeOf } from '../errors.ts';
+import { unlessRefused } from '../errors.ts';
 
 /**
  * File systems behind which a server or another process may be that does not answer. Reading one then
@@ -57,20 +57,13 @@ function unescaped(point: string): string {
 
 /** Nowhere but on Linux is there such a file. */
 function textOf(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if (codeOf(error) === undefined) throw error;
-    return '';
-  }
+  return unlessRefused(() => readFileSync(path, 'utf8'), '');
 }
 
 function linkAt(path: string): string | undefined {
-  try {
-    return lstatSync(path).isSymbolicLink() ? readlinkSync(path) : undefined;
-  } catch (error) {
-    // What is wrong with it is said by whoever reads it.
-    if (codeOf(error) === undefined) throw error;
-    return undefined;
-  }
+  // What is wrong with it is said by whoever reads it.
+  return unlessRefused(
+    () => (lstatSync(path).isSymbolicLink() ? readlinkSync(path) : undefined),
+    undefined,
+  );
 }

@@ -1,6 +1,6 @@
 import { posix, win32 } from 'node:path';
 import { type Environment, given, type Setting } from '../environment.ts';
-import { codeOf } from '../errors.ts';
+import { unlessRefused } from '../errors.ts';
 import { FileError, readText } from './files.ts';
 import { nested, parseIni, type Section, type Sections } from './ini.ts';
 
@@ -61,12 +61,7 @@ function homeOf({ environment, homedir, platform }: Home): string {
 
 /** A user id without an entry in the passwd file has none, and no files of settings by that. */
 function systemHome(homedir: Home['homedir']): string {
-  try {
-    return homedir();
-  } catch (error) {
-    if (codeOf(error) === undefined) throw error;
-    return NOWHERE;
-  }
+  return unlessRefused(() => homedir(), NOWHERE);
 }
 
 function awsPath(home: Home, ...parts: string[]): string {

@@ -41,6 +41,10 @@ export function isDimensionValue(text: string): boolean {
   return isPrintable(text, MAX_DIMENSION_VALUE);
 }
 
+export function isMetricName(text: string): boolean {
+  return isDimensionName(text);
+}
+
 function isPrintable(text: string, longest: number): boolean {
   return text.length <= longest && PRINTABLE.test(text);
 }

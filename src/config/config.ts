@@ -64,6 +64,8 @@ export interface Config {
   readonly healthy: string | undefined;
   readonly maxAgeSeconds: number | undefined;
   readonly logLevel: Level;
+  /** Nobody has said another. */
+  readonly isUsualLevel: boolean;
   readonly logFormat: 'text' | 'json';
 }
 
@@ -171,6 +173,7 @@ export function parseCommand(
     healthy,
     maxAgeSeconds: settings.one(table.maxAge),
     logLevel: settings.one(table.logLevel) ?? (isDryRun ? 'info' : 'warn'),
+    isUsualLevel: settings.one(table.logLevel) === undefined,
     logFormat: settings.one(table.logFormat) ?? 'text',
   };
 }

@@ -1,10 +1,10 @@
-// Over 200 lines: one table decides what is read, how it is named and what the help says.
+// Over 200 lines: one table decides what is read, and how it is named.
 import { parseArgs } from 'node:util';
 import { type Environment, given } from '../environment.ts';
 import { ConfigError, shownText } from '../errors.ts';
 import { nearest } from './nearest.ts';
 
-/** One row of the flag table: everything that parsing, help, environment and README need. */
+/** One row of the flag table: everything that parsing, help, environment and docs/flags.md need. */
 export interface Flag<Value> {
   /** Without dashes. Its environment twin is METRICS_AGENT_ and this in capitals. */
   readonly name: string;
@@ -16,7 +16,7 @@ export interface Flag<Value> {
   readonly environment?: readonly string[];
   /** The default, as the help shows it. */
   readonly fallback: string;
-  /** One line for the help and the README. */
+  /** One line for the help and docs/flags.md. */
   readonly meaning: string;
   /** What a good value is, for the error. */
   readonly expected: string;
@@ -250,20 +250,3 @@ function parseArgsOptions({ flags, switches, pairs }: FlagTable): Record<string,
 }
 
 type Named = Pick<Switch, 'name' | 'short' | 'aliases'>;
-
-/** Two columns: the flag as it is typed, and what it means with its default. */
-export function helpLines({ flags, switches }: FlagTable): string {
-  const rows = [
-    ...flags.map((flag) => [
-      `${spelled(flag)} ${flag.value}`,
-      `${flag.meaning}${flag.fallback === '' ? '' : ` (${flag.fallback})`}`,
-    ]),
-    ...switches.map((flag) => [spelled(flag), flag.meaning]),
-  ];
-  const width = Math.max(...rows.map(([left = '']) => left.length));
-  return rows.map(([left = '', right]) => `  ${left.padEnd(width)}  ${right}`).join('\n');
-}
-
-function spelled({ name, short }: Named): string {
-  return short === undefined ? `    --${name}` : `-${short}, --${name}`;
-}

@@ -406,7 +406,7 @@ export const checkPublish: Switch = {
 export const help: Switch = { name: 'help', short: 'h', meaning: 'this text', argumentOnly: true };
 export const version: Switch = { name: 'version', meaning: 'the version', argumentOnly: true };
 
-/** The one table that drives parsing, help, environment and the README. */
+/** The one table that drives parsing, help, environment, docs/flags.md, the man page and completions. */
 export const FLAGS: FlagTable = {
   flags: [
     namespace,

@@ -32,6 +32,16 @@ export interface SenderOptions<Body> extends PaceOptions {
   readonly remedyFor: (verdict: Verdict) => string | undefined;
   readonly clock: Clock;
   readonly log: Log;
+  readonly onAttempt?: ((attempt: Attempt) => void) | undefined;
+  /** Hears of a fault of this program, where that must not end the process. */
+  readonly onFault?: ((error: unknown) => void) | undefined;
+}
+
+/** What came of one request, or of what it needs. */
+export interface Attempt {
+  readonly verdict: Verdict;
+  readonly tookMs: number;
+  readonly windowsWaiting: number;
 }
 
 /** Of the time for the flush, what is left for the disk: a part, at most a second. */
@@ -91,6 +101,7 @@ export class Sender<Body> {
     this.#store?.adopt();
     this.#prepare();
     this.#running = this.#run();
+    if (options.onFault) this.#running.catch(options.onFault);
   }
 
   accept(window: ClosedWindow): void {
@@ -232,6 +243,8 @@ export class Sender<Body> {
     this.#delivery.answered(verdict, nowMs);
     this.#stats.attempted(verdict.kind === 'accepted', nowMs - beganMs);
     this.#reporter.attempted(verdict, page, this.#outbox.windows);
+    const windowsWaiting = this.#outbox.windows;
+    this.#options.onAttempt?.({ verdict, tookMs: nowMs - beganMs, windowsWaiting });
   }
 
   /** One request with as much of the batch as it may hold. @returns what came of it, and what it was */

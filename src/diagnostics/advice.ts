@@ -1,4 +1,4 @@
-/** What goes wrong, and what to do about it. The README shows it as it stands here. */
+/** What goes wrong, and what to do about it. docs/troubleshooting.md shows it as it stands here. */
 export const ADVICE = {
   setting: [
     'a setting is wrong',
@@ -37,7 +37,7 @@ export const ADVICE = {
     'instance metadata does not answer from a container',
     'raise HttpPutResponseHopLimit to 2, or give the container a role of its own',
   ],
-  credentials: ['there are no credentials', 'see the table of credentials in the README'],
+  credentials: ['there are no credentials', 'see docs/credentials.md: where they come from'],
   issuer: [
     'what hands out credentials does not answer',
     'STS and SSO need a way there: a NAT gateway, a VPC endpoint (sts), or HTTPS_PROXY',
@@ -96,7 +96,7 @@ export const ADVICE = {
   sts: ['STS does not answer for it', 'publishing does not need STS: there is nothing to do'],
   denied: [
     'PutMetricData is not allowed',
-    'add the statement of the README to the role’s policy, and mind its namespace',
+    'add the statement in docs/credentials.md to the role’s policy, and mind its namespace',
   ],
   otlpKey: [
     'the OTLP endpoint refuses us',

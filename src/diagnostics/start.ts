@@ -21,8 +21,7 @@ export function startLine(
 ): [message: string, fields: Fields] {
   const { dryRun, periodMs, metrics, namespace } = config;
   const limits = fieldsOf(description);
-  const scope =
-    SCOPES[limits['scope']?.split(':')[0] ?? ''] ?? `the ${limits['scope'] ?? 'source'}`;
+  const scope = scopeText(limits['scope']);
   const what = dryRun ? 'shows' : 'publishes';
   const rhythm = `${periodMs / 1000} s`;
   const destination = dryRun ? 'standard output' : destinationOf(config, environment);
@@ -36,6 +35,11 @@ export function startLine(
       ...limits,
     },
   ];
+}
+
+/** A scope's name in words. */
+export function scopeText(scope = 'source'): string {
+  return SCOPES[scope.split(':')[0] ?? ''] ?? `the ${scope}`;
 }
 
 /** As it was given; what is found out later is said when it is found. */

@@ -58,12 +58,26 @@ function data(metric: Metric, column: Column, options: AggregateOptions): Datum[
   if (options.statistics === 'median' || metric.reduce !== 'median') {
     return [{ ...common, values: [round(reduced(sorted, metric.reduce))] }];
   }
+  return distribution(common, sorted, options.valuesPerDatum);
+}
+
+/**
+ * All values with how often each came, in as many datums as that takes.
+ *
+ * @param sorted ascending, at least one number
+ * @param times how often each of them stands for
+ */
+export function distribution(
+  common: Omit<Datum, 'values' | 'counts'>,
+  sorted: Float64Array,
+  size: number,
+  times = 1,
+): Datum[] {
   const { values, counts } = distinct(sorted);
-  const size = options.valuesPerDatum;
   return Array.from({ length: Math.ceil(values.length / size) }, (_, page) => ({
     ...common,
     values: values.slice(page * size, (page + 1) * size),
-    counts: counts.slice(page * size, (page + 1) * size),
+    counts: counts.slice(page * size, (page + 1) * size).map((count) => count * times),
   }));
 }
 
@@ -80,7 +94,7 @@ function reduced(sorted: Float64Array, reduce: Reducer): number {
 }
 
 /** The middle number, or the mean of the two in the middle. */
-function median(sorted: Float64Array): number {
+export function median(sorted: Float64Array): number {
   const upper = sorted.length >> 1;
   const high = sorted[upper] ?? Number.NaN;
   if (sorted.length % 2 === 1) return high;

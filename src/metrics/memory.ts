@@ -1,3 +1,4 @@
+import { NoDataError } from '../errors.ts';
 import { type Figures, PLACES } from './figures.ts';
 import { asked, BOTH, MEDIAN_ONLY, type Metric } from './metric.ts';
 import { percentOf } from './ratio.ts';
@@ -34,4 +35,19 @@ export function putMemory(figures: Figures, used: number, limit: number): void {
 export function putHeld(figures: Figures, held: number, limit: number): void {
   figures[HELD_SHARE] = percentOf(held, limit, 'memory that is held');
   figures[HELD] = held;
+}
+
+/** The same of a scope that may have no limit: then the bytes alone, and the reason for that. */
+export function putScopeMemory(figures: Figures, used: number, limit: number): void {
+  if (Number.isFinite(limit)) {
+    putMemory(figures, used, limit);
+    return;
+  }
+  figures[USED] = used;
+  throw new NoDataError('no memory limit is seen, and /proc/meminfo does not say what there is');
+}
+
+export function putScopeHeld(figures: Figures, held: number, limit: number): void {
+  if (Number.isFinite(limit)) putHeld(figures, held, limit);
+  else figures[HELD] = held;
 }

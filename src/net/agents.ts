@@ -1,5 +1,5 @@
-import * as http from 'node:http';
-import * as https from 'node:https';
+import http from 'node:http';
+import https from 'node:https';
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { createSecureContext, type SecureContext } from 'node:tls';
@@ -40,8 +40,8 @@ export function createAgents(ca: string | undefined, names: NameOptions): Agents
   };
 
   function make(key: string, proxy: URL | undefined): http.Agent {
-    if (key === 'http:') return new PlainAgent(names);
-    return new SecureAgent(names, secure(), key === 'https:' ? undefined : proxy);
+    if (key === 'http:') return plainAgent(names);
+    return secureAgent(names, secure(), key === 'https:' ? undefined : proxy);
   }
 
   return {
@@ -59,57 +59,54 @@ export function createAgents(ca: string | undefined, names: NameOptions): Agents
 }
 
 /** Connects by our own way to names and addresses. */
-class PlainAgent extends http.Agent {
-  readonly #names: NameOptions;
-
-  constructor(names: NameOptions) {
-    super(KEPT);
-    this.#names = names;
-  }
-
-  // Node's types forget that an agent may make its connections.
-  createConnection(options: Options, done: Done = () => undefined): undefined {
-    const { connectMs = CONNECT_MS, giveUp = NEVER } = options;
-    const port = Number(options.port || 80);
-    dial(options.host ?? '', port, this.#names, connectMs, giveUp).then(
-      (socket) => done(null, socket),
-      // Node reads no second argument after an error, though its types ask for one.
-      (error: Error) => done(error, new Duplex()),
-    );
-  }
+function plainAgent(names: NameOptions): http.Agent {
+  return Object.assign(new http.Agent(KEPT), {
+    createConnection: (options: Options, done: Done) => {
+      reach(options, 80, names).then(
+        (socket) => done(null, socket),
+        // Node reads no second argument after an error, though its types ask for one.
+        (error: Error) => done(error, new Duplex()),
+      );
+    },
+  });
 }
 
-/** As {@link PlainAgent}, perhaps through a proxy. TLS and its sessions are Node's. */
-class SecureAgent extends https.Agent {
-  readonly #names: NameOptions;
-  readonly #context: SecureContext;
-  readonly #proxy: URL | undefined;
-
-  constructor(names: NameOptions, secureContext: SecureContext, proxy: URL | undefined) {
-    super({ ...KEPT, secureContext });
-    this.#names = names;
-    this.#context = secureContext;
-    this.#proxy = proxy;
-  }
-
-  override createConnection(options: Options, done: Done = () => undefined): undefined {
-    this.#connected(options)
-      .then((socket) => {
-        const secured = super.createConnection({ ...options, ...{ socket } });
-        if (secured) done(null, secured);
-      })
-      .catch((error: Error) => done(error, new Duplex()));
-  }
-
-  async #connected(options: Options): Promise<Socket> {
-    const { connectMs = CONNECT_MS, giveUp = NEVER } = options;
-    const [host, port] = [options.host ?? '', Number(options.port || 443)];
-    const reach = (to: string, at: number): Promise<Socket> =>
-      dial(to, at, this.#names, connectMs, giveUp);
-    if (this.#proxy === undefined) return reach(host, port);
+/** As {@link plainAgent}, perhaps through a proxy. TLS and its sessions are Node's. */
+function secureAgent(
+  names: NameOptions,
+  secureContext: SecureContext,
+  proxy: URL | undefined,
+): http.Agent {
+  const agent = new https.Agent({ ...KEPT, secureContext });
+  const secure = agent.createConnection.bind(agent);
+  const connected = async (options: Options): Promise<Socket> => {
+    if (proxy === undefined) return reach(options, 443, names);
     const { tunnel } = await import('./proxy.ts');
-    const target = `${host.includes(':') ? `[${host}]` : host.replace(/\.$/, '')}:${port}`;
-    const way = { dial: reach, secureContext: this.#context, signal: giveUp };
-    return tunnel(this.#proxy, target, way);
-  }
+    const host = options.host ?? '';
+    const target = `${host.includes(':') ? `[${host}]` : host.replace(/\.$/, '')}:${options.port || 443}`;
+    const way = {
+      dial: (to: string, port: number) => reach({ ...options, host: to, port }, 443, names),
+      secureContext,
+      signal: options.giveUp ?? NEVER,
+    };
+    return tunnel(proxy, target, way);
+  };
+  return Object.assign(agent, {
+    createConnection: (options: Options, done: Done) => {
+      connected(options)
+        .then((socket) => {
+          const secured = secure({ ...options, ...{ socket } });
+          if (secured) done(null, secured);
+        })
+        .catch((error: Error) => done(error, new Duplex()));
+    },
+  });
+}
+
+function reach(
+  { host = '', port, connectMs = CONNECT_MS, giveUp = NEVER }: Options,
+  usualPort: number,
+  names: NameOptions,
+): Promise<Socket> {
+  return dial(host ?? '', Number(port || usualPort), names, connectMs, giveUp);
 }

@@ -25,7 +25,7 @@ export function dial(
   signal: AbortSignal,
 ): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const race = new Race(port, limitMs, (outcome) => {
+    const race = new Race(port, limitMs, names.isGuest === true, (outcome) => {
       clearTimeout(timer);
       signal.removeEventListener('abort', aborted);
       resolving.abort();
@@ -37,6 +37,7 @@ export function dial(
       race.end(failure('CONNECT_TIMEOUT', `no connection within ${limitMs} ms`));
     const aborted = (): void => race.end(failure('ABORT_ERR', 'given up'));
     const timer = setTimeout(late, limitMs);
+    if (names.isGuest) timer.unref();
     signal.addEventListener('abort', aborted);
     if (signal.aborted) return aborted();
     const family = isIP(host);
@@ -55,6 +56,7 @@ export function dial(
 class Race {
   readonly #port: number;
   readonly #limitMs: number;
+  readonly #isGuest: boolean;
   readonly #settle: (outcome: Socket | Error) => void;
   readonly #waiting: Address[] = [];
   readonly #running = new Set<Socket>();
@@ -65,9 +67,15 @@ class Race {
   #isOver = false;
   #error: Error | undefined;
 
-  constructor(port: number, limitMs: number, settle: (outcome: Socket | Error) => void) {
+  constructor(
+    port: number,
+    limitMs: number,
+    isGuest: boolean,
+    settle: (outcome: Socket | Error) => void,
+  ) {
     this.#port = port;
     this.#limitMs = limitMs;
+    this.#isGuest = isGuest;
     this.#settle = settle;
   }
 
@@ -110,6 +118,10 @@ class Race {
     const headStartMs = Math.min(HEAD_START_MS, spareMs / this.#count);
     this.#next = setTimeout(() => this.#begin(), headStartMs);
     const socket = connect({ host: to.address, port: this.#port, family: to.family });
+    if (this.#isGuest) {
+      this.#next.unref();
+      socket.unref();
+    }
     this.#running.add(socket);
     const failed = (error: Error): void => {
       this.#running.delete(socket);

@@ -1,5 +1,5 @@
-import * as http from 'node:http';
-import * as https from 'node:https';
+import http from 'node:http';
+import https from 'node:https';
 import { isIP } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { codeOf, failure } from '../errors.ts';
@@ -61,8 +61,9 @@ export interface HttpOptions extends Partial<NameOptions> {
 
 /** A client that keeps one connection to each host, and the TLS session for when that is closed. */
 export function createHttpClient(options: HttpOptions = {}): HttpClient {
-  const { ca, caName = '', route = () => undefined, environment = {}, ending, threads } = options;
-  const agents = createAgents(ca, { environment, ending, threads });
+  const { ca, caName = '', route = () => undefined, environment = {} } = options;
+  const { ending, threads, isGuest } = options;
+  const agents = createAgents(ca, { environment, ending, threads, isGuest });
 
   async function attempt(request: HttpRequest): Promise<HttpAnswer> {
     const { url } = request;
@@ -88,7 +89,8 @@ export function createHttpClient(options: HttpOptions = {}): HttpClient {
       giveUp: giveUp.signal,
     };
     const web = to.protocol === 'http:' ? http : https;
-    const work = exchange(web.request(call), request, giveUp, () => ending?.aborted === true).catch(
+    const isEnding = (): boolean => ending?.aborted === true;
+    const work = exchange(web.request(call), request, giveUp, isEnding, isGuest === true).catch(
       (error: unknown) => {
         throw ca === undefined ? error : untrusted(error, caName);
       },
@@ -114,6 +116,7 @@ function exchange(
   request: HttpRequest,
   giveUp: AbortController,
   isEnding: () => boolean,
+  isGuest: boolean,
 ): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
     const { timeoutMs, connectMs = CONNECT_MS } = request;
@@ -138,7 +141,12 @@ function exchange(
     if (request.signal.aborted) aborted();
     const timer = setTimeout(late, timeoutMs);
     const connecting = setTimeout(late, connectMs);
+    if (isGuest) {
+      timer.unref();
+      connecting.unref();
+    }
     call.once('socket', (socket) => {
+      if (isGuest) socket.unref();
       const connected = (): void => {
         isConnected = true;
         clearTimeout(connecting);

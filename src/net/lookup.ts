@@ -1,9 +1,9 @@
-import * as dns from 'node:dns';
+import { promises as dns } from 'node:dns';
 import { readFileSync } from 'node:fs';
 import { isIP, isIPv6 } from 'node:net';
 import { hostname } from 'node:os';
 import type { Environment } from '../environment.ts';
-import { codeOf, failure } from '../errors.ts';
+import { codeOf, failure, unlessRefused } from '../errors.ts';
 import { candidatesOf, parseResolv, type Resolv } from './resolv.ts';
 
 export interface Address {
@@ -18,6 +18,8 @@ export interface NameOptions {
   readonly ending?: AbortSignal | undefined;
   /** Counts calls that hold a thread of libuv's, which nothing can end. */
   readonly threads?: { held: number } | undefined;
+  /** The process is somebody else's: no connection keeps it alive. */
+  readonly isGuest?: boolean | undefined;
 }
 
 /** Addresses as they come to be known: one family may answer long after the other. */
@@ -30,8 +32,8 @@ const LOOPBACK: readonly Address[] = [
   { address: '127.0.0.1', family: 4 },
   { address: '::1', family: 6 },
 ];
-/** A server says so of a name that it does not have, or not in this family. */
-const NO_SUCH_NAME = new Set<string | undefined>([dns.NOTFOUND, dns.NODATA]);
+/** A server says so, in c-ares' codes, of a name that it does not have, or not in this family. */
+const NO_SUCH_NAME = new Set<string | undefined>(['ENOTFOUND', 'ENODATA']);
 
 /**
  * A name's addresses, without a thread: the hosts file, then DNS by c-ares, each name that the search
@@ -57,13 +59,13 @@ export async function lookup(
     const codes = await ask(candidate, resolv, signal, take);
     if (codes === undefined) return;
     // One server's trouble with one domain: the next may be another's.
-    const isTrouble = codes.includes(dns.SERVFAIL);
+    const isTrouble = codes.includes('ESERVFAIL');
     hasFailed ||= isTrouble;
     if (!isTrouble && !codes.every((code) => NO_SUCH_NAME.has(code))) {
-      throw unanswered(name, codes.find((code) => !NO_SUCH_NAME.has(code)) ?? dns.TIMEOUT);
+      throw unanswered(name, codes.find((code) => !NO_SUCH_NAME.has(code)) ?? 'ETIMEOUT');
     }
   }
-  if (hasFailed) throw unanswered(name, dns.SERVFAIL);
+  if (hasFailed) throw unanswered(name, 'ESERVFAIL');
   if (options.ending?.aborted === true) throw unknown(name, candidates);
   const found = await bySystem(name, options);
   if (found.length === 0) throw unknown(name, candidates);
@@ -81,13 +83,13 @@ async function ask(
   signal: AbortSignal,
   take: Take,
 ): Promise<string[] | undefined> {
-  const resolver = new dns.promises.Resolver({ timeout: timeoutMs, tries });
+  const resolver = new dns.Resolver({ timeout: timeoutMs, tries });
   const cancel = (): void => resolver.cancel();
   signal.addEventListener('abort', cancel);
   const family = async (question: Promise<string[]>, of: 4 | 6): Promise<string | undefined> => {
     try {
       const found = await question;
-      if (found.length === 0) return dns.NODATA;
+      if (found.length === 0) return 'ENODATA';
       take(found.map((address) => ({ address, family: of })));
       return undefined;
     } catch (error) {
@@ -110,21 +112,21 @@ async function ask(
 
 function unanswered(name: string, code: string): Error {
   return failure(
-    code === dns.CONNREFUSED ? 'EAI_AGAIN' : code,
+    code === 'ECONNREFUSED' ? 'EAI_AGAIN' : code,
     `the name ${name} cannot be looked up: the name server ${WORDS[code] ?? `answered ${code}`}`,
   );
 }
 
 const WORDS: Readonly<Record<string, string>> = {
-  [dns.TIMEOUT]: 'does not answer (ETIMEOUT)',
-  [dns.CONNREFUSED]: 'does not listen (ECONNREFUSED)',
-  [dns.SERVFAIL]: 'failed (SERVFAIL)',
+  ETIMEOUT: 'does not answer (ETIMEOUT)',
+  ECONNREFUSED: 'does not listen (ECONNREFUSED)',
+  ESERVFAIL: 'failed (SERVFAIL)',
 };
 
 function unknown(name: string, candidates: readonly string[]): Error {
   const asked = candidates.filter((one) => one !== name);
   const also = asked.length === 0 ? '' : `, nor have ${asked.join(', ')}`;
-  return failure(dns.NOTFOUND, `the name ${name} has no address (ENOTFOUND)${also}`);
+  return failure('ENOTFOUND', `the name ${name} has no address (ENOTFOUND)${also}`);
 }
 
 async function bySystem(
@@ -136,7 +138,7 @@ async function bySystem(
   if (lackOfThreads(environment['UV_THREADPOOL_SIZE']) !== undefined) return [];
   if (threads !== undefined) threads.held += 1;
   try {
-    const found = await dns.promises.lookup(name, { all: true, verbatim: true });
+    const found = await dns.lookup(name, { all: true, verbatim: true });
     return found.map(({ address, family }) => ({ address, family: family === 6 ? 6 : 4 }));
   } catch (error) {
     if (codeOf(error) === undefined) throw error;
@@ -158,10 +160,5 @@ function fromHostsFile(name: string): readonly Address[] {
 
 /** Of one of the system's files; empty where there is none. */
 function textOf(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if (codeOf(error) === undefined) throw error;
-    return '';
-  }
+  return unlessRefused(() => readFileSync(path, 'utf8'), '');
 }

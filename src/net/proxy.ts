@@ -1,4 +1,4 @@
-import * as http from 'node:http';
+import http from 'node:http';
 import { isIP, type Socket } from 'node:net';
 import { connect as connectTls, type SecureContext } from 'node:tls';
 import { ConfigError, codeOf, failure } from '../errors.ts';

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { codeOf } from '../errors.ts';
+import { unlessRefused } from '../errors.ts';
 
 /** libuv's pool, which comes to life all at once with its first use, and aborts in C where it cannot. */
 const POOL = 4;
@@ -62,20 +62,10 @@ function uidOf(pid: string): string {
 }
 
 function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch (error) {
-    if (codeOf(error) === undefined) throw error;
-    return [];
-  }
+  return unlessRefused(() => readdirSync(folder), []);
 }
 
 /** Empty where there is no such file, as anywhere but on Linux. */
 function textOf(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if (codeOf(error) === undefined) throw error;
-    return '';
-  }
+  return unlessRefused(() => readFileSync(path, 'utf8'), '');
 }

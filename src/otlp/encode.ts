@@ -1,4 +1,3 @@
-// Over 200 lines: a request's parts are sized and written by the same functions.
 import type { Form } from '../cloudwatch/form.ts';
 import type { WaitingDatum } from '../delivery/packing.ts';
 import type { Page, Publishable } from '../delivery/service.ts';
@@ -20,23 +19,11 @@ export interface EncodeOptions {
   readonly maxBytes?: number;
 }
 
-/** Text with the instants that stand in it, in milliseconds. */
-type Parts = readonly (string | number)[];
-
-interface Point {
-  readonly parts: Parts;
-  readonly members: readonly number[];
-}
-
-interface Metric {
-  readonly head: string;
-  readonly tail: string;
-  readonly points: Point[];
-}
-
 interface Resource {
-  readonly head: string;
-  readonly metrics: Map<string, Metric>;
+  readonly tree: object;
+  readonly metrics: object[];
+  /** The points of each metric, by the JSON of it without them. */
+  readonly points: Map<string, object[]>;
 }
 
 /** Datums of one window that are one point: a distribution may lie in several. */
@@ -45,12 +32,6 @@ interface Together {
   readonly data: readonly WaitingDatum[];
 }
 
-const HEAD = '{"resourceMetrics":[';
-const TAIL = ']}';
-const SCOPE = `,"scopeMetrics":[{"scope":{"name":"cloudwatch-metrics-agent","version":"${VERSION}"},"metrics":[`;
-const RESOURCE_TAIL = ']}]}';
-/** An instant in nanoseconds, in its quotes, until the year 2286. */
-const INSTANT_BYTES = 21;
 /** Before a point, its metric and its resource. */
 const COMMAS = 3;
 /** The name of the dimension that --service is. */
@@ -67,32 +48,43 @@ export function encodePage(
   { isFraction, maxBytes = MAX_BODY_BYTES }: EncodeOptions,
 ): Page<Payload> {
   const resources = new Map<Publication, Resource>();
-  let bytes = HEAD.length + TAIL.length;
-  let [datums, points] = [0, 0];
+  const form: Form = (offsetMs) => {
+    const resourceMetrics = [...resources.values()].map(({ tree }) => tree);
+    return json({ resourceMetrics }, offsetMs);
+  };
+  /** Of each datum, the numbers of its resource, metric and point. */
+  const paths: string[] = [];
+  let [bytes, count] = [form(0).length, 0];
   for (const { window, data } of wholePoints(batch)) {
-    const { publication, startMs, endMs } = window;
-    const known = resources.get(publication);
-    const resource = known ?? { head: resourceHead(publication), metrics: new Map() };
-    const [key, head, tail, parts] = encodePoint(data, startMs, endMs, isFraction);
-    const metric = resource.metrics.get(key) ?? { head, tail, points: [] };
+    const { publication } = window;
+    const [metric, none, point] = encodePoint(data, window, isFraction);
+    const key = json(metric);
+    const resource = resources.get(publication) ?? resourceOf(publication);
+    const points = resource.points.get(key) ?? none;
     const size =
-      sizeOf(parts) +
-      (metric.points.length === 0 ? head.length + tail.length : 0) +
-      (known === undefined ? resource.head.length + RESOURCE_TAIL.length : 0) +
+      json(point).length +
+      (points.length === 0 ? key.length : 0) +
+      (resources.has(publication) ? 0 : json(resource.tree).length) +
       COMMAS;
-    if (datums > 0 && (bytes + size > maxBytes || points === MAX_POINTS)) break;
+    if (count > 0 && (bytes + size > maxBytes || count === MAX_POINTS)) break;
     resources.set(publication, resource);
-    resource.metrics.set(key, metric);
-    metric.points.push({ parts, members: data.map((_, index) => datums + index + 1) });
+    if (points.length === 0) resource.metrics.push(metric);
+    resource.points.set(key, points);
+    const numbers = [
+      [...resources.keys()].indexOf(publication),
+      [...resource.points.keys()].indexOf(key),
+      points.length,
+    ];
+    const path = numbers.map((number) => number + 1).join();
+    for (const _ of data) paths.push(path);
+    points.push(point);
     bytes += size;
-    datums += data.length;
-    points += 1;
+    count += 1;
   }
-  const all = [...resources.values()];
-  const form: Form = (offsetMs) => textOf(all, offsetMs);
-  const members: Payload['members'] = (resource, metric, point) =>
-    [...(all[resource - 1]?.metrics.values() ?? [])][metric - 1]?.points[point - 1]?.members ?? [];
-  return { body: Object.assign(form, { members }), datums, bytes: form(0).length };
+  const members: Payload['members'] = (...numbers) =>
+    paths.flatMap((path, index) => (path === numbers.join() ? index + 1 : []));
+  const body = Object.assign(form, { members });
+  return { body, datums: paths.length, bytes: form(0).length };
 }
 
 /** A whole window, in order: one body, unless a limit asks for more. */
@@ -123,74 +115,63 @@ function wholePoints(batch: readonly Publishable[]): readonly Together[] {
   return isCut && all.length > 1 ? all.slice(0, -1) : all;
 }
 
+/** A metric, the list in it for its points, and the point. */
 function encodePoint(
   data: readonly WaitingDatum[],
-  startMs: number,
-  endMs: number,
+  { startMs, endMs }: Publishable,
   isFraction: boolean,
-): [key: string, head: string, tail: string, point: Parts] {
+): [metric: object, points: object[], point: object] {
   const { name: metric = '', unit: ofMetric = '', counts } = data[0] ?? {};
   const { name, unit, divisor, isSum, attribute } = otelName(metric, ofMetric, isFraction);
-  const scaled = (value: number): number =>
-    divisor === 1 ? value : Number((value / divisor).toPrecision(12));
-  const values = data.flatMap((datum) => datum.values.map(scaled));
+  const values = data.flatMap((datum) =>
+    datum.values.map((value) =>
+      divisor === 1 ? value : Number((value / divisor).toPrecision(12)),
+    ),
+  );
   const kind = counts !== undefined ? 'exponentialHistogram' : isSum ? 'sum' : 'gauge';
-  const fields =
-    kind === 'exponentialHistogram'
-      ? exponentialHistogram(
+  const isGauge = kind === 'gauge';
+  const dataPoints: object[] = [];
+  const more = {
+    // Of what happened in the window, and in no other: 1 is DELTA.
+    ...(!isGauge && { aggregationTemporality: 1 }),
+    ...(kind === 'sum' && { isMonotonic: true }),
+  };
+  const point = {
+    ...(!isGauge && { startTimeUnixNano: startMs }),
+    timeUnixNano: endMs,
+    ...(counts === undefined
+      ? { asDouble: values[0] ?? 0 }
+      : exponentialHistogram(
           values,
           data.flatMap((datum) => datum.counts ?? []),
-        )
-      : { asDouble: values[0] ?? 0 };
-  const rest = { ...fields, ...(attribute && { attributes: attributesOf([attribute]) }) };
-  const start = kind === 'gauge' ? [] : ['"startTimeUnixNano":', startMs, ','];
-  // Of what happened in the window, and in no other: 1 is DELTA.
-  const delta = kind === 'gauge' ? '' : ',"aggregationTemporality":1';
-  return [
-    `${kind} ${unit} ${name}`,
-    `{"name":${json(name)},"unit":${json(unit)},"${kind}":{"dataPoints":[`,
-    `]${delta}${kind === 'sum' ? ',"isMonotonic":true' : ''}}}`,
-    ['{', ...start, '"timeUnixNano":', endMs, `,${json(rest).slice(1)}`],
-  ];
+        )),
+    ...(attribute && { attributes: attributesOf([attribute]) }),
+  };
+  return [{ name, unit, [kind]: { dataPoints, ...more } }, dataPoints, point];
 }
 
-function resourceHead({ namespace, dimensions }: Publication): string {
+function resourceOf({ namespace, dimensions }: Publication): Resource {
   const pairs = dimensions.map(
     ({ Name, Value }) => [Name === SERVICE ? 'service.name' : Name, Value] as const,
   );
   const all = new Map([['service.namespace', namespace], ...pairs]);
-  // One is left for the point's own.
-  const attributes = attributesOf([...all].slice(0, MAX_LABELS - 1));
-  return `{"resource":${json({ attributes })}${SCOPE}`;
+  // What is left is the point's own, and the scope's name and version.
+  const attributes = attributesOf([...all].slice(0, MAX_LABELS - 3));
+  const metrics: object[] = [];
+  const scope = { name: 'cloudwatch-metrics-agent', version: VERSION };
+  const tree = { resource: { attributes }, scopeMetrics: [{ scope, metrics }] };
+  return { tree, metrics, points: new Map() };
 }
 
 function attributesOf(pairs: readonly (readonly [key: string, value: string])[]): object[] {
   return pairs.map(([key, stringValue]) => ({ key, value: { stringValue } }));
 }
 
-function sizeOf(parts: Parts): number {
-  return parts.reduce<number>(
-    (sum, part) => sum + (typeof part === 'string' ? part.length : INSTANT_BYTES),
-    0,
-  );
-}
-
-function textOf(resources: readonly Resource[], offsetMs: number): string {
-  const point = ({ parts }: Point): string =>
-    parts
-      .map((part) => (typeof part === 'string' ? part : `"${Math.round(part + offsetMs)}000000"`))
-      .join('');
-  const metric = ({ head, tail, points }: Metric): string =>
-    head + points.map(point).join(',') + tail;
-  const resource = ({ head, metrics }: Resource): string =>
-    head + [...metrics.values()].map(metric).join(',') + RESOURCE_TAIL;
-  return HEAD + resources.map(resource).join(',') + TAIL;
-}
-
-/** Without a character outside of ASCII. */
-function json(value: unknown): string {
-  return JSON.stringify(value).replace(
-    /[^ -~]/g,
-    (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+/** Without a character outside of ASCII; instants, which are milliseconds before, are nanoseconds. */
+function json(value: object, offsetMs = 0): string {
+  return JSON.stringify(value, (key, one: unknown) =>
+    typeof one === 'number' && key.endsWith('UnixNano')
+      ? `${Math.round(one + offsetMs)}000000`
+      : one,
+  ).replace(/[^ -~]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

@@ -1,7 +1,7 @@
 import type { Bucket, Drawn, Folds } from './folds.ts';
 import type { Receipt } from './receipt.ts';
 
-/** Of FILE.json; another number is another form. It is described in docs/jobs.md. */
+/** Of FILE.json; another number is another form. It is described in docs/receipt.md. */
 export const REPORT_VERSION = 1;
 
 const COLUMNS = [

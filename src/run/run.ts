@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import type { Clock } from '../clock.ts';
 import type { Environment } from '../environment.ts';
-import { codeOf, reasonOf } from '../errors.ts';
+import { reasonOf, unlessRefused } from '../errors.ts';
 import { type StopTimes, stayUntil, usualStopMs } from './deadline.ts';
 import { intrusions, jobEnvironment } from './environment.ts';
 import { type Job, type JobEnd, startJob } from './job.ts';
@@ -180,12 +180,7 @@ function stopWith(job: Job, { clock, self }: RunOptions): void {
 
 /** What the kernel says of a process; empty where it does not. */
 function procText(path: string): string {
-  try {
-    return readFileSync(path, 'latin1');
-  } catch (error) {
-    if (codeOf(error) === undefined) throw error;
-    return '';
-  }
+  return unlessRefused(() => readFileSync(path, 'latin1'), '');
 }
 
 /** When the end is to be over. It can be brought forward. */

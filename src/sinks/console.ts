@@ -108,11 +108,16 @@ export class ConsoleSink implements Sink {
   }
 }
 
-function datumLine({ name, unit, values, counts, samples, least, most }: Datum): string {
-  const figure = counts === undefined ? `${values[0]}` : `${values.length} distinct values`;
-  return `${name} ${figure} ${unit} (${samples} samples, min ${least}, max ${most})`;
+function datumLine(datum: Datum): string {
+  const { name, samples, least, most } = datum;
+  return `${name} ${datumText(datum)} (${samples} samples, min ${least}, max ${most})`;
 }
 
-function plural(count: number, noun: string): string {
+/** `28.4 Percent` */
+export function datumText({ unit, values, counts }: Datum): string {
+  return `${counts === undefined ? values[0] : `${values.length} distinct values`} ${unit}`;
+}
+
+export function plural(count: number, noun: string): string {
   return count === 1 ? `1 ${noun}` : `${count} ${noun}s`;
 }

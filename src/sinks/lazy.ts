@@ -7,8 +7,8 @@ const MAX_EARLY = 60;
 
 /** A sink that is there before what it stands for. */
 export interface LazySink extends Sink {
-  /** Loads that right after what runs now. Once; what fails ends the program. */
-  load(open: () => Promise<Sink>): void;
+  /** Loads that right after what runs now. Once; what fails ends the program, unless somebody hears of it. */
+  load(open: () => Promise<Sink>, onFault?: (error: unknown) => void): void;
 }
 
 /**
@@ -22,13 +22,14 @@ export function lazySink(clock: Clock): LazySink {
   let hurriedMs: number | undefined;
   let loading: Promise<Sink> | undefined;
   return {
-    load(open) {
+    load(open, onFault) {
       loading = sleep(clock, 0, new AbortController().signal).then(async () => {
         loaded = await open();
         for (const window of early.splice(0)) loaded.accept(window);
         if (hurriedMs !== undefined) loaded.hurry?.(hurriedMs);
         return loaded;
       });
+      if (onFault) loading.catch(onFault);
     },
     accept(window) {
       if (loaded !== undefined) return loaded.accept(window);

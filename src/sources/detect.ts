@@ -3,6 +3,7 @@ import type { Environment } from '../environment.ts';
 import { parseByteLimit, parseCfsQuota, parseCpuMax } from '../kernel/limits.ts';
 import { type Cgroups, isPath, type Resolved } from './cgroup/hierarchy.ts';
 import { containerDepth, namesOf } from './cgroup/names.ts';
+import { NO_LIMIT_BYTES } from './limits.ts';
 import { isHierarchyRoot } from './place.ts';
 import { type RootFs, shown } from './rootfs.ts';
 
@@ -45,7 +46,7 @@ interface Seen {
 
 /**
  * The signs, and what each weighs. A weak one never decides alone, nor do several against what a
- * machine shows. README has this table.
+ * machine shows. docs/which-number.md has this table.
  */
 export const SIGNS: readonly {
   readonly weight: number;
@@ -173,9 +174,8 @@ function limitedGroup(seen: Seen): string | undefined {
   return when(hasLimits(fs, cgroups), 'limits on a group that is no unit of systemd');
 }
 
-/** More cores and more bytes than any machine has: version 1 writes about 2^63 for no limit. */
+/** More cores than any machine has. */
 const NO_LIMIT_CORES = 2 ** 20;
-const NO_LIMIT_BYTES = 2 ** 60;
 
 function foldersOf(place: Resolved): readonly { version: 1 | 2; folder: string }[] {
   if (!isPath(place)) return [];

@@ -1,5 +1,7 @@
-import type { ChildProcess } from 'node:child_process';
+import type { ChildProcess, ChildProcessByStdio } from 'node:child_process';
+import type { Readable } from 'node:stream';
 import type { Clock } from '../clock.ts';
+import { codeOf, reasonOf } from '../errors.ts';
 import type { Figures, Meter } from '../metrics/figures.ts';
 import { type GpuCard, parseGpuLine, putGpu } from '../metrics/gpu.ts';
 
@@ -64,12 +66,16 @@ export class GpuMeter implements Meter {
     if (this.#isClosed) return;
     const everyMs = Math.max(LEAST_INTERVAL_MS, this.#options.intervalMs);
     const argv = [`--query-gpu=${QUERY}`, '--format=csv,noheader,nounits', `-lms`, `${everyMs}`];
-    const child = spawn('nvidia-smi', argv, {
-      stdio: ['ignore', 'pipe', 'ignore'],
-      env: this.#options.environment,
-      // A terminal's Ctrl-C is not for it.
-      detached: true,
-    });
+    // A terminal's Ctrl-C is not for it.
+    const how = { env: this.#options.environment, detached: true };
+    let child: ChildProcessByStdio<null, Readable, null>;
+    try {
+      child = spawn('nvidia-smi', argv, { ...how, stdio: ['ignore', 'pipe', 'ignore'] });
+    } catch (error) {
+      // Node's permission model, which says what allows it.
+      if (codeOf(error) === undefined) throw error;
+      return this.#give(`nvidia-smi cannot be started: ${reasonOf(error)}`);
+    }
     child.unref();
     this.#child = child;
     child.on('error', (error) => this.#give(`nvidia-smi cannot be started: ${error.message}`));

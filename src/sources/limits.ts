@@ -17,19 +17,8 @@ export interface TaskLimits {
 /** Limits change in place (docker update, Kubernetes' resize), and containers come and go. */
 export const RESCAN_MS = 10_000;
 
-/** `task metadata` where a task has a limit. */
-export function taskLimit(value: number = Number.POSITIVE_INFINITY): Limit {
-  return { value, from: 'task metadata' };
-}
-
-/** What somebody outside said, since nobody inside can see it. */
-export function saidCores({ saidCores: value }: SourceOptions): Limit {
-  return { value: value ?? Number.POSITIVE_INFINITY, from: '--cpu-limit' };
-}
-
-export function saidBytes({ saidBytes: value }: SourceOptions): Limit {
-  return { value: value ?? Number.POSITIVE_INFINITY, from: '--memory-limit' };
-}
+/** Version 1 writes about 2^63 for no limit; no machine has as much as this. */
+export const NO_LIMIT_BYTES: number = 2 ** 60;
 
 /** A limit that is not known is none. */
 export function knownLimit(value: number, from: string): Limit {
@@ -39,6 +28,41 @@ export function knownLimit(value: number, from: string): Limit {
 /** The smallest of some limits, the first where several are equal. */
 export function tightest(first: Limit, ...more: readonly Limit[]): Limit {
   return more.reduce((least, limit) => (limit.value < least.value ? limit : least), first);
+}
+
+/** Cores that are 100 %: the tightest limit of all that are seen and said; those online by `--cpu-base host`. */
+export function coresLimit(
+  options: SourceOptions,
+  task: TaskLimits,
+  online: number,
+  ...seen: Limit[]
+): Limit {
+  const all = knownLimit(online, 'online CPUs');
+  if (options.cpuBase === 'host') return all;
+  return tightest(all, ...seen, ...unseen(task.cores, options.saidCores, '--cpu-limit'));
+}
+
+/** The tightest of all limits on memory. */
+export function bytesLimit(
+  options: SourceOptions,
+  task: TaskLimits,
+  total: number,
+  ...seen: Limit[]
+): Limit {
+  const all = knownLimit(total, 'MemTotal');
+  return tightest(all, ...seen, ...unseen(task.bytes, options.saidBytes, '--memory-limit'));
+}
+
+/** What no file shows: the task's limit, and what somebody outside said. */
+function unseen(
+  task = Number.POSITIVE_INFINITY,
+  said = Number.POSITIVE_INFINITY,
+  flag: string,
+): Limit[] {
+  return [
+    { value: task, from: 'task metadata' },
+    { value: said, from: flag },
+  ];
 }
 
 /** `cpu.limit=0.5 (cpu.max)`, a word of the start line. */

@@ -9,7 +9,7 @@ import {
   statfsSync,
   statSync,
 } from 'node:fs';
-import { ConfigError, codeOf, NoDataError, systemCodeOf } from '../errors.ts';
+import { ConfigError, codeOf, NOT_PERMITTED, NoDataError, systemCodeOf } from '../errors.ts';
 
 /**
  * A file below the root whose descriptor is kept: reading it costs a third of opening it anew. What is
@@ -94,9 +94,12 @@ export function typed(text: string): string {
   return Buffer.from(text, 'utf8').toString('latin1');
 }
 
-/** @throws ConfigError where `root` is not a folder */
-export function openRootFs(root: string): RootFs {
-  checkFolder(root);
+/**
+ * @param isNeeded what cannot be read at all is an error at once
+ * @throws ConfigError where `root` is not a folder
+ */
+export function openRootFs(root: string, isNeeded = true): RootFs {
+  if (isNeeded) checkFolder(root);
   const base = typed(root === '/' ? '' : root.replace(/\/+$/, ''));
   const files = new Map<string, KeptFile>();
   const shared: Shared = { buffer: Buffer.allocUnsafeSlow(FIRST_BUFFER_BYTES) };
@@ -128,7 +131,7 @@ export function openRootFs(root: string): RootFs {
     },
     list: (path) => quietly(() => readdirSync(at(path), 'latin1'), []),
     link: (path) => quietly(() => readlinkSync(at(path), 'latin1'), ''),
-    has: (path) => existsSync(at(path)),
+    has: (path) => quietly(() => existsSync(at(path)), false),
     identity: (path) =>
       quietly(() => {
         const { dev, ino } = statSync(at(path));
@@ -231,18 +234,33 @@ class KeptFile implements RootFile {
   }
 }
 
-/** @throws ConfigError with the system's code where it has one */
+/**
+ * The whole of `/` is nobody's to ask for: what is read of it lies in /proc and /sys.
+ *
+ * @throws ConfigError with the system's code where it has one
+ */
 function checkFolder(root: string): void {
+  const isOwn = root === '/';
   const problem = `got "${root}", expected a folder that holds proc/ and sys/`;
   let isFolder: boolean;
   try {
-    isFolder = statSync(root).isDirectory();
+    isFolder = statSync(isOwn ? '/proc' : root).isDirectory();
   } catch (error) {
-    throw new ConfigError('--root', `${problem} (${codeOf(error) ?? 'unreadable'})`, {
-      cause: error,
-    });
+    const code = codeOf(error) ?? 'unreadable';
+    if (code === NOT_PERMITTED) throw notPermitted(root, isOwn, error);
+    // Not everywhere is there a /proc.
+    if (isOwn) return;
+    throw new ConfigError('--root', `${problem} (${code})`, { cause: error });
   }
   if (!isFolder) throw new ConfigError('--root', problem);
+}
+
+/** Node's permission model, or Deno's. What it says names no flag that would do. */
+function notPermitted(root: string, isOwn: boolean, cause: unknown): ConfigError {
+  const flags = (isOwn ? ['/proc', '/sys'] : [root]).map((path) => `--allow-fs-read=${path}`);
+  const ofDeno = isOwn ? '--allow-all' : `--allow-read=${root}`;
+  const problem = `do not let ${root} be read: node wants ${flags.join(' ')} as well, Deno ${ofDeno}`;
+  return new ConfigError('permissions', problem, { cause });
 }
 
 /** What is not there, or not for us, is an answer and no fault. */

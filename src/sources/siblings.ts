@@ -2,24 +2,23 @@
 import { NoDataError } from '../errors.ts';
 import { coresFit, utilization } from '../metrics/cpu.ts';
 import { type Figures, type Meter, PLACES } from '../metrics/figures.ts';
-import { putHeld, putMemory } from '../metrics/memory.ts';
+import { putScopeHeld, putScopeMemory } from '../metrics/memory.ts';
+import type { CpuLevel } from './cgroup/levels.ts';
 import { onlineText } from './cgroup/source.ts';
 import { commonMeters } from './common.ts';
 import {
+  bytesLimit,
   bytesText,
+  coresLimit,
   coresText,
-  knownLimit,
   type Limit,
+  NO_LIMIT_BYTES,
   RESCAN_MS,
-  saidBytes,
-  saidCores,
   type TaskLimits,
-  taskLimit,
-  tightest,
 } from './limits.ts';
 import { Machine } from './machine.ts';
 import { findMembers, isReadable, type Member, ownKey } from './members.ts';
-import { isAnswer, sourceOf } from './meters.ts';
+import { isAnswer, meter, sourceOf } from './meters.ts';
 import { type SourceOptions, withoutSelf } from './options.ts';
 import type { Identified } from './process.ts';
 import type { RootFs } from './rootfs.ts';
@@ -60,8 +59,8 @@ export function openSiblingSource(fs: RootFs, options: SiblingOptions): Source {
       ].join(' '),
     {
       cpu: new SiblingCpuMeter(crew, options),
-      memory: new SiblingMemoryMeter(crew, options),
-      'held memory': wantsHeld ? new SiblingHeldMeter(crew) : undefined,
+      memory: memoryMeter(crew, options),
+      'held memory': wantsHeld ? heldMeter(crew) : undefined,
       ...siblingTrouble(crew, options),
       ...commonMeters(fs, options),
     },
@@ -90,6 +89,7 @@ class Crew {
   readonly machine: Machine;
   found: readonly Member[] = [];
   hidden: readonly Identified[] = [];
+  quotas: readonly CpuLevel[] = [];
   cores: Limit = { value: Number.POSITIVE_INFINITY, from: 'nothing' };
   bytes: Limit = { value: Number.POSITIVE_INFINITY, from: 'nothing' };
   own = '';
@@ -134,34 +134,19 @@ class Crew {
 
   /** What all may use: the sum of their limits where each has one, else what the machine has. */
   #readLimits(): void {
-    const { cpuBase, taskLimits = {} } = this.#options;
+    const { taskLimits = {} } = this.#options;
     const from = `limits of ${this.found.length} containers`;
     this.online = this.machine.countOnline();
-    const online = knownLimit(this.online, 'online CPUs');
-    const total = knownLimit(this.machine.total(), 'MemTotal');
-    const ceiling = Math.min(total.value, NO_LIMIT_BYTES);
-    const cores = this.found.reduce((sum, { cpu }) => sum + cpu.readLimit(), 0);
-    const bytes = bytesOf(this.found, ceiling);
-    this.cores =
-      cpuBase === 'host'
-        ? online
-        : tightest(
-            online,
-            { value: cores, from },
-            taskLimit(taskLimits.cores),
-            saidCores(this.#options),
-          );
-    this.bytes = tightest(
-      total,
-      { value: bytes, from },
-      taskLimit(taskLimits.bytes),
-      saidBytes(this.#options),
-    );
+    const total = this.machine.total();
+    const ceiling = Number.isNaN(total) ? NO_LIMIT_BYTES : Math.min(total, NO_LIMIT_BYTES);
+    const quotas = this.found.map(({ cpu }) => cpu.readLimit());
+    this.quotas = this.found.map(({ cpu }) => cpu).filter((_, at) => Number.isFinite(quotas[at]));
+    const value = quotas.reduce((sum, quota) => sum + quota, 0);
+    this.cores = coresLimit(this.#options, taskLimits, this.online, { value, from });
+    const bytes = { value: bytesOf(this.found, ceiling), from };
+    this.bytes = bytesLimit(this.#options, taskLimits, total, bytes);
   }
 }
-
-/** Version 1 writes about 2^63 for no limit. */
-const NO_LIMIT_BYTES = 2 ** 60;
 
 /**
  * What members may hold together. Version 1 shows each of them the limit of the group that they lie
@@ -256,47 +241,24 @@ class SiblingCpuMeter implements Meter {
   }
 }
 
-class SiblingMemoryMeter implements Meter {
-  readonly #crew: Crew;
-  readonly #options: SiblingOptions;
-
-  constructor(crew: Crew, options: SiblingOptions) {
-    this.#crew = crew;
-    this.#options = options;
-  }
-
-  measure(nowMs: number, figures: Figures): void {
-    this.#crew.refresh(nowMs);
+function memoryMeter(crew: Crew, options: SiblingOptions): Meter {
+  return meter((nowMs, figures) => {
+    crew.refresh(nowMs);
     let used = 0;
-    summed(this.#crew, nowMs, () => {
-      for (const { memory } of this.#crew.found) used += memory.readUsed();
+    summed(crew, nowMs, () => {
+      for (const { memory } of crew.found) used += memory.readUsed();
     });
-    used = withoutSelf(used, this.#options);
-    const { value } = this.#crew.bytes;
-    if (Number.isFinite(value)) {
-      putMemory(figures, used, value);
-      return;
-    }
-    figures[PLACES.memoryUsed] = used;
-    throw new NoDataError('no memory limit is seen, and /proc/meminfo does not say what there is');
-  }
+    putScopeMemory(figures, withoutSelf(used, options), crew.bytes.value);
+  });
 }
 
-class SiblingHeldMeter implements Meter {
-  readonly #crew: Crew;
-
-  constructor(crew: Crew) {
-    this.#crew = crew;
-  }
-
-  measure(nowMs: number, figures: Figures): void {
-    this.#crew.refresh(nowMs);
+function heldMeter(crew: Crew): Meter {
+  return meter((nowMs, figures) => {
+    crew.refresh(nowMs);
     let held = 0;
-    summed(this.#crew, nowMs, () => {
-      for (const { memory } of this.#crew.found) held += memory.readHeld();
+    summed(crew, nowMs, () => {
+      for (const { memory } of crew.found) held += memory.readHeld();
     });
-    const { value } = this.#crew.bytes;
-    if (Number.isFinite(value)) putHeld(figures, held, value);
-    else figures[PLACES.memoryHeld] = held;
-  }
+    putScopeHeld(figures, held, crew.bytes.value);
+  });
 }

@@ -3,20 +3,11 @@ import { NoDataError } from '../errors.ts';
 import type { ContainerStats } from '../metadata/ecs.ts';
 import { coresFit, utilization } from '../metrics/cpu.ts';
 import { type Figures, type Meter, PLACES } from '../metrics/figures.ts';
-import { putHeld, putMemory } from '../metrics/memory.ts';
+import { putScopeHeld, putScopeMemory } from '../metrics/memory.ts';
 import { putSpace } from '../metrics/pressure.ts';
 import { commonMeters } from './common.ts';
 import { TicksMeter } from './host.ts';
-import {
-  bytesText,
-  coresText,
-  knownLimit,
-  type Limit,
-  saidBytes,
-  saidCores,
-  taskLimit,
-  tightest,
-} from './limits.ts';
+import { bytesLimit, bytesText, coresLimit, coresText, type Limit } from './limits.ts';
 import { Machine } from './machine.ts';
 import { absentBecause, isAnswer, meter, type NamedMeters, sourceOf } from './meters.ts';
 import { type MemoryMode, type SourceOptions, withoutSelf } from './options.ts';
@@ -158,20 +149,18 @@ class TaskLimitsNow {
   }
 
   cores(): Limit {
-    const online = knownLimit(this.#machine.countOnline(), 'online CPUs');
-    if (this.#options.cpuBase === 'host') return online;
-    return tightest(online, taskLimit(this.#poller.task.cores), saidCores(this.#options));
+    return coresLimit(this.#options, this.#poller.task, this.#machine.countOnline());
   }
 
   /** The task's own limit, and the sum of its containers' where each has one: the tightest counts. */
   bytes(): Limit {
     const { task } = this.#poller;
-    const total = knownLimit(this.#machine.total(), 'MemTotal');
     const each = runningMembers(task).map(
       ({ memoryBytes = Number.POSITIVE_INFINITY }) => memoryBytes,
     );
-    const all = each.reduce((sum, limit) => sum + limit, 0) || Number.POSITIVE_INFINITY;
-    return tightest(total, taskLimit(task.memoryBytes), taskLimit(all), saidBytes(this.#options));
+    const value = each.reduce((sum, limit) => sum + limit, 0) || Number.POSITIVE_INFINITY;
+    const all = { value, from: 'task metadata' };
+    return bytesLimit(this.#options, { bytes: task.memoryBytes }, this.#machine.total(), all);
   }
 
   /** @throws NoDataError where so many cores cannot have been in use */
@@ -300,10 +289,7 @@ function putTaskMemory(limits: TaskLimitsNow, options: TaskOptions): Put {
   return ({ stats }, figures) => {
     let used = 0;
     for (const one of stats) used += usedBytes(one, options.memoryMode);
-    used = withoutSelf(used, options);
-    const { value } = limits.bytes();
-    if (Number.isFinite(value)) putMemory(figures, used, value);
-    else figures[PLACES.memoryUsed] = used;
+    putScopeMemory(figures, withoutSelf(used, options), limits.bytes().value);
   };
 }
 
@@ -312,9 +298,7 @@ function putTaskHeld(limits: TaskLimitsNow): Put {
     let held = 0;
     for (const one of stats) held += one.held;
     if (Number.isNaN(held)) throw new NoDataError('task metadata does not tell what is held');
-    const { value } = limits.bytes();
-    if (Number.isFinite(value)) putHeld(figures, held, value);
-    else figures[PLACES.memoryHeld] = held;
+    putScopeHeld(figures, held, limits.bytes().value);
   };
 }
 

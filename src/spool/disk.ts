@@ -10,7 +10,7 @@ import {
   utimes,
 } from 'node:fs/promises';
 import { join } from 'node:path';
-import { codeOf, failure } from '../errors.ts';
+import { codeOf, failure, NOT_PERMITTED } from '../errors.ts';
 
 /** When a file was last written or touched, and how long it is. */
 export interface Look {
@@ -49,7 +49,16 @@ export interface Disk {
 /** Figures that say what a service does are nobody's business but the user's. */
 const FILE_MODE = 0o600;
 const FOLDER_MODE = 0o700;
-const UNABLE = new Set(['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
+/** Some file systems cannot, and some need not; Node's permission model forbids it altogether from 26 on. */
+const UNABLE = new Set(['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', NOT_PERMITTED]);
+
+async function whereAble(syncing: Promise<void>): Promise<void> {
+  try {
+    await syncing;
+  } catch (error) {
+    if (!UNABLE.has(codeOf(error) ?? '')) throw error;
+  }
+}
 
 /** A folder of this machine, made where it is missing. Nothing is done before the first call. */
 export function openDisk(folder: string): Disk {
@@ -74,10 +83,7 @@ export function openDisk(folder: string): Disk {
   async function syncFolder(): Promise<void> {
     const directory = await open(folder, 'r');
     try {
-      await directory.sync();
-    } catch (error) {
-      // Some file systems cannot, and some need not.
-      if (!UNABLE.has(codeOf(error) ?? '')) throw error;
+      await whereAble(directory.sync());
     } finally {
       await directory.close();
     }
@@ -123,7 +129,7 @@ export function openDisk(folder: string): Disk {
     async append(name, text, isSafe) {
       const handle = await handleOf(name);
       await handle.appendFile(text);
-      if (isSafe) await handle.datasync();
+      if (isSafe) await whereAble(handle.datasync());
     },
     async truncate(name, bytes) {
       const handle = await handleOf(name);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { gzipFrom } from '../../src/cloudwatch/compression.ts';
 import { type Command, type Config, parseCommand } from '../../src/config/config.ts';
-import { helpLines, twinOf, unknownVariables } from '../../src/config/flags.ts';
+import { twinOf, unknownVariables } from '../../src/config/flags.ts';
 import type { Output } from '../../src/config/outputs.ts';
 import { FLAGS } from '../../src/config/table.ts';
 import type { Environment } from '../../src/environment.ts';
@@ -865,16 +865,6 @@ describe('--help and --version', () => {
   test('are not taken from the environment', () => {
     const environment = { METRICS_AGENT_HELP: '1', METRICS_AGENT_VERSION: '2.0' };
     assert.equal(withEnvironment(environment).dryRun, false);
-  });
-
-  test('the help has a line for each flag and switch, with its short spelling', () => {
-    const lines = helpLines(FLAGS).split('\n');
-    for (const { name, short } of [...FLAGS.flags, ...FLAGS.switches]) {
-      const spelling = short === undefined ? `    --${name} ` : `-${short}, --${name} `;
-      const line = lines.filter((one) => one.startsWith(`  ${spelling}`));
-      assert.equal(line.length, 1, name);
-    }
-    assert.equal(lines.length, FLAGS.flags.length + FLAGS.switches.length);
   });
 });
 

@@ -13,7 +13,12 @@ const SRC = fileURLToPath(new URL('../../src/', import.meta.url));
  */
 const ARROWS: Readonly<Record<string, string>> = {
   door: 'health/healthy main node:process',
-  main: 'agent clock compose config/config config/flags config/table delivery/outcome errors health/healthy log node:os node:tty run sinks/lines spool/serve version',
+  main: 'agent clock compose config/config config/flags config/help config/table delivery/outcome errors health/healthy log node:fs node:os node:tty run sinks/lines sinks/terminal spool/serve version',
+  // The library's door, and what stands behind it. Its words are in one file that needs no other.
+  index: 'errors library/api library/start',
+  'library/api': '',
+  library:
+    'agent clock cloudwatch/limits compose config delivery/outcome delivery/sender delivery/verdict environment errors log metrics node:os node:perf_hooks node:stream node:v8 sinks/lines sources/detect sources/rootfs sources/select',
   compose:
     'agent aws/aws aws/files clock cloudwatch config/config config/outputs delivery diagnostics emf/open environment errors health/status-file kernel/bytes log metadata metrics net/http net/threads node:os otlp sinks sources spool version',
 
@@ -25,6 +30,7 @@ const ARROWS: Readonly<Record<string, string>> = {
     'aws aws/credentials clock cloudwatch delivery environment errors metrics/publication net/http',
 
   'config/flags': 'config/nearest environment errors node:util',
+  'config/help': 'config/flags',
   config:
     'aws/endpoint cloudwatch/compression cloudwatch/limits environment errors log metadata/dimensions metrics/catalog metrics/metric metrics/publication sources/options sources/select',
 
@@ -45,7 +51,7 @@ const ARROWS: Readonly<Record<string, string>> = {
   sources: 'clock environment errors kernel metadata metrics sources/cgroup',
   'sources/rootfs': 'errors node:fs',
   // The sources that start processes: on macOS, and for GPUs; never on a tick.
-  'sources/gpu': 'clock metrics node:child_process',
+  'sources/gpu': 'clock errors metrics node:child_process node:stream',
   'sources/mac':
     'clock errors kernel/vmstat metrics node:child_process node:os sources/common sources/meters sources/options sources/source',
   'sources/cgroup': 'errors kernel metrics sources',

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { VERSION } from '../../src/version.ts';
 
@@ -66,6 +66,17 @@ describe('package.json', () => {
     assert.equal(mode & 0o111, 0o111);
   });
 
+  test('has a library that is imported and required by one file, with its types', () => {
+    assert.deepEqual(manifest['exports'], {
+      '.': { types: './dist/index.d.ts', default: './dist/index.js' },
+      './package.json': './package.json',
+    });
+    assert.equal(manifest['sideEffects'], false);
+    assert.doesNotMatch(textOf('dist/index.d.ts'), /\bfrom ['"]|\bimport\(/);
+    // Without a top-level await, which require could not wait for.
+    assert.doesNotMatch(textOf('dist/index.js'), /^\s*await /m);
+  });
+
   test('takes into the package what the program needs, and it is there', () => {
     const { files } = manifest;
     assert.ok(Array.isArray(files) && files.includes('dist/agent.js'));
@@ -74,6 +85,36 @@ describe('package.json', () => {
         statSync(new URL(`../../${String(name)}`, import.meta.url), { throwIfNoEntry: false }),
       );
     }
+  });
+});
+
+describe('THIRD-PARTY', () => {
+  const text = textOf('THIRD-PARTY');
+
+  test('holds the licence of what the bundles contain beside our own code, in its version', () => {
+    const { version, license } = jsonOf('node_modules/aws4/package.json');
+    assert.ok(
+      text.includes(`aws4 ${String(version)}, `) && text.includes(`, ${String(license)}\n`),
+    );
+    assert.ok(text.endsWith(textOf('node_modules/aws4/LICENSE')));
+  });
+
+  test('is named in the first lines of each bundle', () => {
+    for (const file of ['dist/agent.js', 'dist/index.js']) {
+      const [head = ''] = textOf(file).split('*/');
+      assert.match(
+        head,
+        /\/\*! cloudwatch-metrics-agent, MIT; contains aws4 \S+, MIT, .*THIRD-PARTY $/,
+      );
+    }
+  });
+
+  test('leaves nothing out: no other package is in the library’s pieces', () => {
+    const pieces = readdirSync(new URL('../../dist/lib', import.meta.url));
+    const packages = pieces.flatMap((name) => [
+      ...textOf(`dist/lib/${name}`).matchAll(/^\s*\/\/ node_modules\/([^/]+)/gm),
+    ]);
+    assert.deepEqual([...new Set(packages.map(([, name]) => name))], ['aws4']);
   });
 });
 

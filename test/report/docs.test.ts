@@ -5,7 +5,9 @@ import { CATALOG } from '../../src/metrics/catalog.ts';
 import type { RunFacts } from '../../src/report/facts.ts';
 import { receiptOf } from '../../src/report/receipt.ts';
 
-const DOCS = readFileSync(new URL('../../docs/jobs.md', import.meta.url), 'utf8');
+const DOCS = ['jobs', 'receipt']
+  .map((page) => readFileSync(new URL(`../../docs/${page}.md`, import.meta.url), 'utf8'))
+  .join('\n');
 const peak = { value: 1, atMs: 0 };
 
 /** A run of which everything is known. */
@@ -49,7 +51,7 @@ const WHOLE: RunFacts = {
   windowsLost: 0,
 };
 
-describe('docs/jobs.md', () => {
+describe('docs/jobs.md and docs/receipt.md', () => {
   test('has a row for each field of the receipt, and for no other', () => {
     const [, table = ''] = /<!-- receipt -->\n(.*)<!-- \/receipt -->/s.exec(DOCS) ?? [];
     const cells = [...table.matchAll(/^\| ([^|]+) \|/gm)].map(([, cell = '']) => cell);

@@ -11,7 +11,7 @@ import { datumOf, MINUTE, PUBLICATION, sinkTo } from '../support/sink.ts';
 const DAY = 24 * 60 * MINUTE;
 const MIB = 1024 * 1024;
 const BUFFER = 4 * MIB;
-/** What the README says. */
+/** What docs/delivery.md says. */
 const HELD = (13 * 24 + 22) * 60;
 const NAMES = ['CPUUtilization', 'MemoryUtilization', 'MaxMemoryUtilization'];
 

@@ -4,8 +4,10 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { AGENT, start } from '../support/program.ts';
+import { AGENT, type Program, start } from '../support/program.ts';
+import { makeRoot } from '../support/root.ts';
 import { CREDENTIALS, REGION, startCloudwatch } from '../support/service/cloudwatch.ts';
+import { serviceUnavailable } from '../support/service/faults.ts';
 
 const PLATFORM = `linux-${process.arch}`;
 const NODES = [18, 20, 22, 24, 26];
@@ -15,6 +17,15 @@ const FOLDERS: Readonly<Record<string, string | undefined>> = {
   module: '{"type":"module"}',
   nothing: undefined,
 };
+
+function environmentOf(url: string): Record<string, string> {
+  return {
+    AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
+    AWS_REGION: REGION,
+    AWS_ENDPOINT_URL: url,
+  };
+}
 
 const base = mkdtempSync(join(tmpdir(), 'agent runtimes '));
 const bun = `@oven/bun-${PLATFORM.replace('arm64', 'aarch64')}`;
@@ -69,12 +80,7 @@ for (const [runtime, [command = '', ...argv]] of Object.entries(runtimes)) {
         join(base, command),
         [...argv, agent, ...names, '--once', '--period', '1'],
         {
-          environment: {
-            AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
-            AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
-            AWS_REGION: REGION,
-            AWS_ENDPOINT_URL: cloudwatch.url,
-          },
+          environment: environmentOf(cloudwatch.url),
         },
       );
       assert.equal(await program.ended, 0, program.stderr());
@@ -82,3 +88,100 @@ for (const [runtime, [command = '', ...argv]] of Object.entries(runtimes)) {
     });
   });
 }
+
+/** What Node's permission model needs to be told, by version: 20 calls it an experiment, 26 shuts the network too. */
+const PERMISSION: Readonly<Record<string, readonly string[]>> = {
+  20: ['--experimental-permission'],
+  22: ['--permission'],
+  24: ['--permission'],
+  26: ['--permission', '--allow-net'],
+};
+const MACHINE = ['--allow-fs-read=/proc', '--allow-fs-read=/sys'];
+
+for (const [version, permission] of Object.entries(PERMISSION)) {
+  describe(`Node ${version} with the least permissions`, () => {
+    const folder = mkdtempSync(join(tmpdir(), 'permissions-'));
+    after(() => rmSync(folder, { recursive: true, force: true }));
+    const agent = (): string => join(base, 'nothing', 'agent.js');
+    const within = (more: readonly string[], flags: readonly string[], url = ''): Program =>
+      start(
+        join(base, `node_modules/node${version}/bin/node`),
+        [...permission, `--allow-fs-read=${agent()}`, ...more, agent(), ...flags],
+        { environment: environmentOf(url) },
+      );
+    const once = ['--namespace', 'N', '--service', 's', '--once', '--period', '1'];
+
+    test('publishes with nothing but the agent, /proc and /sys, and warns of nothing', async (t) => {
+      const cloudwatch = await startCloudwatch();
+      t.after(() => cloudwatch.close());
+      const program = within(MACHINE, [...once, '--metrics', 'all'], cloudwatch.url);
+      assert.equal(await program.ended, 0, program.stderr());
+      assert.equal(cloudwatch.accepted.length, 1);
+      assert.doesNotMatch(program.stderr(), / error |fault| at |restricted|ACCESS_DENIED/);
+    });
+
+    test('spools and keeps a status file where it may read and write that folder', async (t) => {
+      const cloudwatch = await startCloudwatch();
+      t.after(() => cloudwatch.close());
+      cloudwatch.play(() => serviceUnavailable());
+      const file = join(folder, 'status.json');
+      const kept = [`--allow-fs-read=${folder}`, `--allow-fs-write=${folder}`];
+      const flags = ['--spool', join(folder, 'spool'), '--status-file', file];
+      const out = [...once, ...flags, '--flush-timeout', '2'];
+      const program = within([...MACHINE, ...kept], out, cloudwatch.url);
+      assert.equal(await program.ended, 0, program.stderr());
+      assert.match(program.stderr(), /windowsSpooled=1 windowsLost=0/);
+      const checked = within([`--allow-fs-read=${folder}`], ['--healthy', file]);
+      assert.equal(await checked.ended, 1);
+      assert.match(checked.stdout(), /^sick: the agent, process \d+, ended \d s ago$/m);
+    });
+
+    test('runs a job where it may start processes', async (t) => {
+      const cloudwatch = await startCloudwatch();
+      t.after(() => cloudwatch.close());
+      const job = ['--namespace', 'N', '--service', 's', '--', 'sh', '-c', 'exit 7'];
+      const program = within([...MACHINE, '--allow-child-process'], job, cloudwatch.url);
+      assert.equal(await program.ended, 7, program.stderr());
+      assert.ok(cloudwatch.accepted.length > 0);
+    });
+
+    test('without /proc it says which flags are missing', async () => {
+      const program = within([], ['--dry-run']);
+      assert.equal(await program.ended, 2);
+      assert.match(
+        program.stderr(),
+        /permissions: do not let \/ be read: node wants .*=\/proc .*=\/sys /,
+      );
+    });
+  });
+}
+
+describe('Deno with the least permissions', () => {
+  const run = ['run', '--no-prompt', '--no-config'];
+  const [command = ''] = runtimes['Deno'] ?? [];
+
+  test('publishes another root’s figures', async (t) => {
+    const cloudwatch = await startCloudwatch();
+    t.after(() => cloudwatch.close());
+    const root = makeRoot();
+    root.lay('host-v1-hybrid-split', 't0');
+    t.after(() => root.remove());
+    const allowed = ['--allow-env', '--allow-sys=hostname,osUptime,uid,homedir', '--allow-net'];
+    const names = ['--namespace', 'N', '--service', 's', '--once', '--period', '2'];
+    const agent = join(base, 'nothing', 'agent.js');
+    const argv = [...run, ...allowed, `--allow-read=${root.path}`, agent, ...names];
+    const program = start(join(base, command), [...argv, '--root', root.path], {
+      environment: environmentOf(cloudwatch.url),
+    });
+    assert.equal(await program.ended, 0, program.stderr());
+    assert.equal(cloudwatch.accepted.length, 1);
+  });
+
+  test('keeps /proc for --allow-all, and the agent says so', async () => {
+    const agent = join(base, 'nothing', 'agent.js');
+    const allowed = ['--allow-env', '--allow-sys', '--allow-read'];
+    const program = start(join(base, command), [...run, ...allowed, agent, '--dry-run']);
+    assert.equal(await program.ended, 2);
+    assert.match(program.stderr(), /permissions: do not let \/ be read: .* Deno --allow-all$/m);
+  });
+});

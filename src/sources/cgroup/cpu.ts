@@ -3,13 +3,14 @@ import { NoDataError } from '../../errors.ts';
 import { countCpus } from '../../kernel/cpus.ts';
 import { coresFit, limitFits, utilization } from '../../metrics/cpu.ts';
 import { type Figures, type Meter, PLACES } from '../../metrics/figures.ts';
-import { coresText, knownLimit, RESCAN_MS, saidCores, taskLimit, tightest } from '../limits.ts';
+import { coresLimit, coresText, knownLimit, type Limit, tightest } from '../limits.ts';
 import type { Machine } from '../machine.ts';
-import { failureOf } from '../meters.ts';
+import { failureOf, meter } from '../meters.ts';
 import { type RootFs, shown } from '../rootfs.ts';
 import { type Cgroups, isPath, pathOf } from './hierarchy.ts';
 import { type CpuLevel, cpuLevels } from './levels.ts';
-import type { ContainerOptions, ContainerPart, Limited } from './options.ts';
+import { LevelLimits, type Limited, type Loads } from './limited.ts';
+import type { ContainerOptions, ContainerPart } from './options.ts';
 
 const NANOSECONDS_A_USEC = 1000;
 const { cpu: CPU, cpuCores: CORES } = PLACES;
@@ -30,7 +31,9 @@ export function openContainerCpu(
   return {
     meters: {
       cpu: new ContainerCpuMeter(limits, options),
-      throttling: options.wanted.has('cpuThrottled') ? new ThrottlingMeter(limits) : undefined,
+      throttling: options.wanted.has('cpuThrottled')
+        ? throttlingMeter(limits, 'no CPU quota at any visible level')
+        : undefined,
     },
     describe: () => {
       const unread = failureOf(() => own.readUsageNs());
@@ -42,20 +45,16 @@ export function openContainerCpu(
   };
 }
 
-/** What a container may use of CPU, at each level: read again every ten seconds. */
-class CpuLimits {
+/** What a container may use of CPU. */
+class CpuLimits extends LevelLimits<CpuLevel> {
   readonly #fs: RootFs;
   readonly #machine: Machine;
   readonly #cgroups: Cgroups;
   readonly #parents: readonly CpuLevel[];
   readonly #options: ContainerOptions;
-  readonly own: CpuLevel;
-  /** The container's own level first, with all that limits it; then limited levels above it. */
-  loads: readonly [Limited<CpuLevel>, ...Limited<CpuLevel>[]];
   /** Levels that have a quota. */
   quotas: readonly CpuLevel[] = [];
   online = Number.NaN;
-  #scannedMs = Number.NEGATIVE_INFINITY;
 
   constructor(
     fs: RootFs,
@@ -65,45 +64,36 @@ class CpuLimits {
     parents: readonly CpuLevel[],
     options: ContainerOptions,
   ) {
+    super(own);
     this.#fs = fs;
     this.#machine = machine;
     this.#cgroups = cgroups;
-    this.own = own;
     this.#parents = parents;
     this.#options = options;
-    this.loads = [{ level: own, value: Number.POSITIVE_INFINITY, from: 'nothing' }];
   }
 
-  /** Reads the limits anew when they are older than {@link RESCAN_MS}. */
-  refresh(nowMs: number): void {
-    if (nowMs - this.#scannedMs >= RESCAN_MS) this.rescan(nowMs);
-  }
-
-  rescan(nowMs: number): void {
+  protected scan(): Loads<CpuLevel> {
     const { own } = this;
-    const { cpuBase, taskLimits } = this.#options;
-    this.#scannedMs = nowMs;
+    const { cpuBase, taskLimits = {} } = this.#options;
     this.online = this.#machine.countOnline();
-    const online = knownLimit(this.online, 'online CPUs');
-    const cores = tightest(
-      online,
-      this.#cpuset(),
-      { value: own.readLimit(), from: `quota of ${shown(own.folder)}` },
-      taskLimit(taskLimits?.cores),
-      saidCores(this.#options),
-    );
-    const limited = this.#parents.map((level) => ({
+    const quota = (level: CpuLevel): Limited<CpuLevel> => ({
       level,
       value: level.readLimit(),
       from: `quota of ${shown(level.folder)}`,
-    }));
-    const above = limited.filter(({ value }) => value < online.value);
-    this.quotas = [own, ...this.#parents].filter((level) => Number.isFinite(level.readLimit()));
-    this.loads =
-      cpuBase === 'host' ? [{ level: own, ...online }] : [{ level: own, ...cores }, ...above];
+    });
+    const [first, above] = [quota(own), this.#parents.map(quota)];
+    const cores = coresLimit(this.#options, taskLimits, this.online, this.#cpuset(), first);
+    this.quotas = [first, ...above]
+      .filter(({ value }) => Number.isFinite(value))
+      .map(({ level }) => level);
+    const isTight = ({ value }: Limit): boolean =>
+      cpuBase !== 'host' && value < knownLimit(this.online, '').value;
+    const read = above.filter(isTight);
     // A level that is not read now has no baseline when it is read again.
-    const isRead = (level: CpuLevel): boolean => this.loads.some((load) => load.level === level);
-    for (const level of this.#parents) if (!isRead(level)) level.usageNs = Number.NaN;
+    for (const { level } of above) {
+      if (!read.some((load) => load.level === level)) level.usageNs = Number.NaN;
+    }
+    return [{ ...cores, level: own }, ...read];
   }
 
   /** The CPUs of the nearest level that has a list; a list of a parent's holds below it, too. */
@@ -160,7 +150,7 @@ class ContainerCpuMeter implements Meter {
   }
 
   /** Reads all levels. Where one fails, none has a baseline: their spans would differ. */
-  #advance(loads: CpuLimits['loads'], spanMs: number): void {
+  #advance(loads: Loads<CpuLevel>, spanMs: number): void {
     const lessNs = this.#options.excludeSelf ? this.#selfGrown() : 0;
     try {
       for (let depth = 0; depth < loads.length; depth += 1) {
@@ -180,18 +170,18 @@ class ContainerCpuMeter implements Meter {
    * The share of a level that used more than its limit: the limit may have been raised since it was
    * read. @throws NoDataError where it is more than can be
    */
-  #above({ level, value }: Limited<CpuLevel>, spanMs: number, nowMs: number): number {
+  #above(load: Limited<CpuLevel>, spanMs: number, nowMs: number): number {
+    const { level, value } = load;
     const { cores } = level;
     const isPossible = (): boolean => coresFit(cores, spanMs, this.#limits.online);
     if (isPossible() && limitFits(cores, value, spanMs)) return 1;
-    this.#limits.rescan(nowMs);
+    const again = this.#limits.again(load, nowMs);
     if (!isPossible()) {
       throw new NoDataError(
         `${shown(level.path)} grew by ${Math.round(cores * 100) / 100} cores on ${this.#limits.online} CPUs, which cannot be`,
       );
     }
-    const again = this.#limits.loads.find((load) => load.level === level);
-    return utilization(cores, again?.value ?? value, spanMs) / 100;
+    return utilization(cores, again, spanMs) / 100;
   }
 
   /** The agent's own CPU time since the last reading, where it is to be left out. */
@@ -203,28 +193,24 @@ class ContainerCpuMeter implements Meter {
 }
 
 /** The share of throttled periods, of the level that throttles most: a parent's shows there only. */
-class ThrottlingMeter implements Meter {
-  readonly #limits: CpuLimits;
-
-  constructor(limits: CpuLimits) {
-    this.#limits = limits;
-  }
-
-  measure(nowMs: number, figures: Figures): void {
-    this.#limits.refresh(nowMs);
-    const { quotas } = this.#limits;
-    if (quotas.length === 0) throw new NoDataError('no CPU quota at any visible level');
+export function throttlingMeter(
+  limits: { readonly quotas: readonly CpuLevel[]; refresh(nowMs: number): void },
+  none: string,
+): Meter {
+  return meter((nowMs, figures) => {
+    limits.refresh(nowMs);
+    if (limits.quotas.length === 0) throw new NoDataError(none);
     let most = Number.NaN;
-    for (const level of quotas) {
+    for (const level of limits.quotas) {
       const share = throttledShare(level);
       if (!(most >= share)) most = share;
     }
     if (!Number.isNaN(most)) figures[PLACES.cpuThrottled] = most;
-  }
+  });
 }
 
 /** Percent of the periods since the last reading; NaN where there were none. */
-export function throttledShare(level: CpuLevel): number {
+function throttledShare(level: CpuLevel): number {
   const periods = level.readPeriods();
   const throttled = level.readThrottled();
   const grown = periods - level.periods;

@@ -30,8 +30,6 @@ export class CpuLevel {
   cores: number = Number.NaN;
   periods: number = Number.NaN;
   throttled: number = Number.NaN;
-  /** The quota in cores as it was when it was read last. */
-  limit: number = Number.NaN;
 
   /** @param counted where version 1 counts CPU time, which may be another hierarchy */
   constructor(fs: RootFs, version: 1 | 2, folder: string, counted: string) {
@@ -51,11 +49,9 @@ export class CpuLevel {
   readLimit(): number {
     const text = (name: string): string =>
       optional(() => this.#fs.file(`${this.folder}/${name}`).text(), '');
-    this.limit =
-      this.#version === 2
-        ? parseCpuMax(text('cpu.max'))
-        : parseCfsQuota(text('cpu.cfs_quota_us'), text('cpu.cfs_period_us'));
-    return this.limit;
+    return this.#version === 2
+      ? parseCpuMax(text('cpu.max'))
+      : parseCfsQuota(text('cpu.cfs_quota_us'), text('cpu.cfs_period_us'));
   }
 
   /**

@@ -1,4 +1,4 @@
-import type { Limit, TaskLimits } from '../limits.ts';
+import type { TaskLimits } from '../limits.ts';
 import type { NamedMeters } from '../meters.ts';
 import type { SourceOptions } from '../options.ts';
 
@@ -16,9 +16,4 @@ export interface ContainerPart {
   describe(): string;
   /** Why it could not be read when it was opened; its meters try again. */
   readonly failure?: string;
-}
-
-/** A level with the limit that was found there. */
-export interface Limited<Level> extends Limit {
-  readonly level: Level;
 }

@@ -3,12 +3,10 @@ import { parseByteLimit } from '../../kernel/limits.ts';
 import type { Figures, Meter } from '../../metrics/figures.ts';
 import { putSpace } from '../../metrics/pressure.ts';
 import { readNumber } from '../files.ts';
+import { NO_LIMIT_BYTES } from '../limits.ts';
 import { meter } from '../meters.ts';
 import type { RootFs } from '../rootfs.ts';
 import type { ControllerPath } from './hierarchy.ts';
-
-/** Version 1 writes about 2^63 for no limit; no machine has as much as this. */
-const NO_LIMIT_BYTES = 2 ** 60;
 
 /**
  * Swap of a container, of what it may use. Without a limit, or without accounting, there is nothing

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
 import { type Answer, failure, success } from './answers.ts';
 import { type FormTree, parseForm, takeText } from './form.ts';
+import { decodeOtlp, otlpAnswer } from './otlp.ts';
 import { type Accepted, decodePutMetricData } from './put-metric-data.ts';
 import { getMetricStatistics, listMetrics } from './readers.ts';
 import { Refusal } from './refusal.ts';
@@ -25,6 +26,8 @@ export interface Verdict {
 }
 
 const VERSION = '2010-08-01';
+const OTLP_PATH = '/v1/metrics';
+const JSON_TYPE = /^application\/json$/i;
 const FORM_TYPE = /^application\/x-www-form-urlencoded(; ?charset=utf-8)?$/i;
 // Sizes in AWS's messages are KiB-exact: 40960 and 614400 in its older ones, hence this one today.
 const MAX_BODY_BYTES = 1_048_576;
@@ -42,6 +45,13 @@ export async function judge(request: SignedRequest, service: Service): Promise<V
       const message = `Request size ${plain.length} exceeded ${MAX_BODY_BYTES} bytes`;
       throw new Refusal(413, 'RequestEntityTooLarge', message);
     }
+    if (request.path === OTLP_PATH) {
+      const points = decodeOtlp(plain.toString('utf8'));
+      const sizes = { bytes: request.body.length, uncompressedBytes: plain.length, gzip };
+      const namespace = points[0]?.resource['service.namespace'] ?? '';
+      const taken = { at: service.now, requestId, namespace, data: [], points, ...sizes };
+      return { answer: otlpAnswer(200, {}), taken };
+    }
     const form = parseForm(plain);
     const action = actionOf(form);
     if (action === 'GetMetricStatistics') {
@@ -56,20 +66,25 @@ export async function judge(request: SignedRequest, service: Service): Promise<V
     return { answer: success(action, '', requestId), taken };
   } catch (thrown) {
     if (!(thrown instanceof Refusal)) throw thrown;
-    return { answer: failure(thrown, requestId), refusal: thrown };
+    const { status, code, message } = thrown;
+    const isOtlp = request.path === OTLP_PATH;
+    const answer = isOtlp ? otlpAnswer(status, { message }, code) : failure(thrown, requestId);
+    return { answer, refusal: thrown };
   }
 }
 
 function checkEnvelope({ method, path, headers, body }: SignedRequest): void {
   if (method !== 'POST') throw new Refusal(405, 'MethodNotAllowed', `${method} is not POST.`);
-  if (path !== '/') throw new Refusal(404, 'NotFound', `There is nothing at ${path}.`);
+  const isOtlp = path === OTLP_PATH;
+  if (path !== '/' && !isOtlp) throw new Refusal(404, 'NotFound', `There is nothing at ${path}.`);
   // Node has read exactly Content-Length bytes: only its absence is left to check.
   if (headers['content-length'] === undefined || headers['transfer-encoding'] !== undefined) {
     throw new Refusal(411, 'MissingContentLength', 'You must provide the Content-Length header.');
   }
   const type = headers['content-type'] ?? '';
-  if (!FORM_TYPE.test(type)) {
-    throw new Refusal(415, 'UnsupportedMediaType', `The Content-Type "${type}" is not a form.`);
+  if (!(isOtlp ? JSON_TYPE : FORM_TYPE).test(type)) {
+    const wanted = isOtlp ? 'JSON' : 'a form';
+    throw new Refusal(415, 'UnsupportedMediaType', `The Content-Type "${type}" is not ${wanted}.`);
   }
   if (body.length === 0) throw new Refusal(400, 'MissingAction', 'The body is empty.');
 }

@@ -1,5 +1,6 @@
 import { Check, type DatumRules } from './check.ts';
 import { type FormNode, type FormTree, takeFields, takeList, takeText } from './form.ts';
+import type { OtlpPoint } from './otlp.ts';
 import { Refusal, throwOffences } from './refusal.ts';
 
 export interface Dimension {
@@ -42,6 +43,8 @@ export interface Accepted {
   namespace: string;
   /** Those of entities too. */
   data: Datum[];
+  /** Where it came over OTLP. */
+  points?: OtlpPoint[];
   /** What data came with, where any did. */
   entities?: Entity[];
   /** Of the body on the wire. */

@@ -2,28 +2,31 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { test } from 'node:test';
+import type { Flag, Switch } from '../../src/config/flags.ts';
+import { GROUPS } from '../../src/config/help.ts';
 import { FLAGS } from '../../src/config/table.ts';
 import { ADVICE } from '../../src/diagnostics/advice.ts';
 import { SIGNS } from '../../src/sources/detect.ts';
 
-const README = new URL('../../README.md', import.meta.url);
+const DOCS = new URL('../../docs/', import.meta.url);
 
 function flagsTable(): string {
   const cell = (text: string): string => text.replaceAll('|', '\\|');
-  const rows = [
-    ...FLAGS.flags.map((flag) => {
-      const { name, short, aliases = [], value, fallback, meaning } = flag;
+  const all: readonly (Flag<unknown> | Switch)[] = [...FLAGS.flags, ...FLAGS.switches];
+  const tables = GROUPS.map(([title, names]) => {
+    const rows = names.split(' ').map((name) => {
+      const flag = all.find((one) => one.name === name);
+      assert.ok(flag, name);
+      const { short, aliases = [], meaning } = flag;
+      const value = 'value' in flag ? ` ${cell(flag.value)}` : '';
       const spellings = [...(short ? [`-${short}`] : []), `--${name}`].join(', ');
       const also = aliases.map((alias) => `, \`--${alias}\``).join('');
-      return `| \`${spellings} ${cell(value)}\`${also} | ${fallback} | ${meaning} |`;
-    }),
-    ...FLAGS.switches.map(({ name, short, aliases = [], meaning }) => {
-      const spellings = [...(short ? [`-${short}`] : []), `--${name}`].join(', ');
-      const also = aliases.map((alias) => `, \`--${alias}\``).join('');
-      return `| \`${spellings}\`${also} | | ${meaning} |`;
-    }),
-  ];
-  return ['| flag | default | meaning |', '|---|---|---|', ...rows].join('\n');
+      const fallback = 'fallback' in flag ? flag.fallback : '';
+      return `| \`${spellings}${value}\`${also} | ${fallback} | ${meaning} |`;
+    });
+    return [`## ${title}`, '', '| flag | default | meaning |', '|---|---|---|', ...rows].join('\n');
+  });
+  return tables.join('\n\n');
 }
 
 function adviceTable(): string {
@@ -37,8 +40,8 @@ const testFiles = readdirSync(new URL('..', import.meta.url), {
 }).filter((path) => /\.(?:test|ring)\.ts$/.test(path));
 
 /** Each row of what happens names the test that shows it: `sink: a title`, or how one begins. */
-test('the README’s table of events points at tests that are there', () => {
-  const text = readFileSync(README, 'utf8');
+test('the table of events in docs/delivery.md points at tests that are there', () => {
+  const text = readFileSync(new URL('delivery.md', DOCS), 'utf8');
   const [, table = ''] = /<!-- events -->\n(.*)<!-- \/events -->/s.exec(text) ?? [];
   const rows = table.trim().split('\n').slice(2);
   assert.ok(rows.length > 15);
@@ -54,8 +57,8 @@ test('the README’s table of events points at tests that are there', () => {
   }
 });
 
-test('the README’s table of signs has the weights of the code, in their order', () => {
-  const text = readFileSync(README, 'utf8');
+test('the table of signs in docs/which-number.md has the weights of the code, in their order', () => {
+  const text = readFileSync(new URL('which-number.md', DOCS), 'utf8');
   const [, table = ''] = /<!-- signs -->\n(.*)<!-- \/signs -->/s.exec(text) ?? [];
   const weights = [...table.matchAll(/^\| ([+-]\d+) \|/gm)].map(([, weight]) => Number(weight));
   assert.deepEqual(
@@ -64,15 +67,19 @@ test('the README’s table of signs has the weights of the code, in their order'
   );
 });
 
-const TABLES = { flags: flagsTable, advice: adviceTable };
+const TABLES = [
+  { name: 'flags', page: 'flags.md', table: flagsTable },
+  { name: 'advice', page: 'troubleshooting.md', table: adviceTable },
+];
 
-for (const [name, table] of Object.entries(TABLES)) {
-  test(`the README's table of ${name} is the code's`, () => {
+for (const { name, page, table } of TABLES) {
+  test(`the table of ${name} in docs/${page} is the code's`, () => {
+    const file = new URL(page, DOCS);
     const between = new RegExp(`(<!-- ${name} -->\n)[^]*(<!-- /${name} -->)`);
-    const text = readFileSync(README, 'utf8');
+    const text = readFileSync(file, 'utf8');
     assert.match(text, between);
     const renewed = text.replace(between, (_, open, close) => `${open}${table()}\n${close}`);
-    if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(README, renewed);
+    if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(file, renewed);
     assert.equal(text.match(between)?.[0], renewed.match(between)?.[0]);
   });
 }
