@@ -55,7 +55,7 @@ describe('the documents of the endpoint', () => {
       cluster: 'arn:aws:ecs:us-west-2:111122223333:cluster/default',
       arn: 'arn:aws:ecs:us-west-2:111122223333:task/default/158d1c8083dd49d6b527399fd6414f5c',
       family: 'curltest',
-      serviceName: '',
+      serviceName: 'MyService',
       launchType: 'FARGATE',
       availabilityZone: 'us-west-2d',
       cores: 0.25,
