@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
@@ -6,7 +7,7 @@ import { build } from 'esbuild';
 import { bundle } from './bundle.mjs';
 
 /** Bytes of dist/agent.js. Lowered when the bundle shrinks, raised only with a reason in the commit. */
-const BUDGET = 330_000;
+const BUDGET = 304_000;
 
 const HOME = new URL('.', import.meta.url);
 
@@ -67,6 +68,9 @@ async function buildProgram() {
   const text = `#!/usr/bin/env node\n${LICENCES}${body}\n`;
   await writeFile('dist/agent.js', text);
   await chmod('dist/agent.js', 0o755);
+  // By it an image takes what was built here, and nothing else.
+  const hash = createHash('sha256').update(text).digest('hex');
+  await writeFile('dist/agent.js.sha256', `${hash}  agent.js\n`);
   const bytes = Buffer.byteLength(text);
   console.log(`dist/agent.js ${bytes} bytes, ${gzipSync(text).length} gzip, budget ${BUDGET}`);
   if (bytes > BUDGET) {

@@ -3,7 +3,7 @@ import { minify } from '@swc/core';
 import { build, transform } from 'esbuild';
 
 /** Loaded by Node before any program starts; a tick uses them. */
-const IS_THERE = /"node:(?:fs|os|path|process|stream|util)"/;
+const IS_THERE = /"node:(?:fs|path|process)"/;
 
 /**
  * The program as the body of one function. All modules share one scope, so that none pays for a wrapper;

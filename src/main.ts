@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { isatty } from 'node:tty';
 import type { Agent } from './agent.ts';
 import { sleep, systemClock } from './clock.ts';
-import { check, compose, explain, type World } from './compose.ts';
+import { compose } from './compose.ts';
 import { type Command, type Config, parseCommand } from './config/config.ts';
 import { unknownVariables } from './config/flags.ts';
 import { FLAGS } from './config/table.ts';
@@ -17,6 +17,8 @@ import { isAboutUs, type Split, splitCommand } from './run/split.ts';
 import { type Lines, linesTo } from './sinks/lines.ts';
 import type { Drawn, Terminal } from './sinks/terminal.ts';
 import { VERSION } from './version.ts';
+import { check, explain } from './wiring/check.ts';
+import type { World } from './wiring/world.ts';
 
 const EXIT = { flushed: 0, failed: 1, misconfigured: 2 };
 const PROGRAM = 'cloudwatch-metrics-agent';

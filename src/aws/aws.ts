@@ -5,6 +5,7 @@ import { ConfigError, reasonOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Imds } from '../metadata/imds.ts';
 import { createHttpClient, type HttpClient, type HttpOptions } from '../net/http.ts';
+import type { NameOptions } from '../net/lookup.ts';
 import { routeBy } from '../net/route.ts';
 import type { Transport } from './call.ts';
 import { resolveChain } from './credentials/chain.ts';
@@ -32,7 +33,7 @@ export interface AwsOptions {
   readonly random: () => number;
   readonly ending?: AbortSignal;
   readonly threads?: { held: number };
-  readonly isGuest?: boolean | undefined;
+  readonly isIdle?: NameOptions['isIdle'];
   /** How a client is made. A parameter, so that tests can lead link-local addresses elsewhere. */
   readonly connect?: (options: HttpOptions) => HttpClient;
 }
@@ -103,8 +104,8 @@ export function createAws(options: AwsOptions): Aws {
       flags.caBundle === undefined ? nameOf(setting, 'AWS_CA_BUNDLE', 'ca_bundle') : '--ca-bundle';
     if (bundle !== undefined) asks(`the authorities, in ${bundle} (${name})`);
     const ca = bundle === undefined ? undefined : await authorities(bundle, name);
-    const { ending, threads, isGuest } = options;
-    const names = { environment, ending, threads, isGuest };
+    const { ending, threads, isIdle } = options;
+    const names = { environment, ending, threads, isIdle };
     const trust = ca === undefined ? {} : { ca, caName: `${bundle} (${name})` };
     http ??= connect({ route, ...names, ...trust });
     return http;

@@ -27,7 +27,10 @@ function sourceText(source: string, fields: Readonly<Record<string, string>>): s
   const { containers, hidden } = fields;
   const all = (...names: readonly string[]): string =>
     [...new Set(names.map((name) => fields[name]))].filter(Boolean).join(' and ');
-  const limits = [...all('cpu.limit', 'mem.limit').matchAll(/\((.+?)\)/g)].map(([, from]) => from);
+  // A limit of a group's own folder goes without saying.
+  const limits = [...all('cpu.limit', 'mem.limit').matchAll(/\(((?:(?! of \/).)+?)\)/g)].map(
+    ([, from]) => from,
+  );
   const crew = `${containers} containers${hidden === undefined ? '' : `, ${hidden} hidden`}`;
   const kinds: Readonly<Record<string, string>> = {
     host: '/proc/stat and /proc/meminfo',

@@ -14,7 +14,7 @@ const TORN = 'TORN_LINE';
 
 /** As {@link append}, in a process of its own. */
 const APPENDER = `
-const { closeSync, openSync, readFileSync, writeSync } = require('fs');
+const { closeSync, openSync, readFileSync, writeSync }=require('fs');
 try {
   const bytes = readFileSync(0);
   const fd = openSync(process.argv[1], ${FLAGS | constants.O_CREAT}, ${MODE});

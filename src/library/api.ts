@@ -98,6 +98,8 @@ export interface AgentOptions {
   readonly memoryLimit?: string | number | undefined;
   /** Publish the agent's own percentages as 0 to 1. */
   readonly compatFraction?: boolean | undefined;
+  /** Tell CloudWatch which ECS service, EKS workload or EC2 instance the metrics are of. */
+  readonly entity?: boolean | undefined;
   /** Show on standard output what would be sent, and send nothing. Needs no credentials and no network. */
   readonly dryRun?: boolean | undefined;
   /** Keep a file that says how the agent is, for `--healthy` and dashboards. */

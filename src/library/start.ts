@@ -1,10 +1,11 @@
 import { hostname } from 'node:os';
 import { type Clock, systemClock } from '../clock.ts';
-import { compose, type World } from '../compose.ts';
+import { compose } from '../compose.ts';
 import type { Environment } from '../environment.ts';
 import { isContainer, signsOf } from '../sources/detect.ts';
 import { openRootFs } from '../sources/rootfs.ts';
 import { ownCgroups } from '../sources/select.ts';
+import type { World } from '../wiring/world.ts';
 import type { MetricsAgent } from './api.ts';
 import { Events } from './events.ts';
 import { Guest } from './guest.ts';
@@ -29,6 +30,9 @@ export type Host = Pick<
   | 'stdout'
   | 'version'
 >;
+
+/** Connections and look-ups in the making, which may be ours, and the standard streams. */
+const STAYS = /^(?:(?:TCP)?ConnectWrap|QueryReqWrap|GetAddrInfoReqWrap|PipeWrap|TTYWrap)$/;
 
 /** @throws ConfigError naming the option */
 export function start(options: unknown, host: Host): Promise<MetricsAgent> {
@@ -135,8 +139,16 @@ function worldOf(host: Host, clock: Clock): Omit<World, 'ending' | 'log'> {
     lines: lazyLines(() => host.stdout, clock),
     threads: { held: 0 },
     runtime: `nodejs/${host.version} ${host.platform}/${host.arch}`,
-    isGuest: true,
+    isIdle: () => resourcesOf(host).every((name) => STAYS.test(name)),
   };
+}
+
+/** What keeps the process alive. Its type is of a newer Node's. */
+function resourcesOf(host: object): string[] {
+  if (!('getActiveResourcesInfo' in host)) return ['unknown'];
+  const ask: unknown = host.getActiveResourcesInfo;
+  const names: unknown = typeof ask === 'function' ? ask.call(host) : undefined;
+  return Array.isArray(names) ? names.map(String) : ['unknown'];
 }
 
 /** The own container has a group of its own to measure; else it is as for the program. */

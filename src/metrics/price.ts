@@ -35,7 +35,6 @@ export const PRICES: Prices = {
 export const MONTH_HOURS = 730;
 const HOUR_MS = 3_600_000;
 const GIGABYTE = 1e9;
-const OTLP_METRIC_BYTES = 1553 / 3;
 
 /** So many metrics (namespace, name and dimensions are one) that have data in every hour of a month. */
 export function metricsMonth(count: number): number {
@@ -51,14 +50,6 @@ export function metricsMonth(count: number): number {
 /** Calls of PutMetricData, a month. @param requests in each period; less than 1 where agents share one */
 export function requestsMonth(periodMs: number, requests = 1): number {
   return periodsMonth(periodMs) * requests * PRICES.request;
-}
-
-/**
- * A month of metrics over OTLP, about: 1,553 bytes were measured of three gauges in JSON, with ten attributes of
- * their resource.
- */
-export function otlpMonth(periodMs: number, metrics: number): number {
-  return bytesMonth(periodMs, metrics * OTLP_METRIC_BYTES, PRICES.otlpGigabyte);
 }
 
 /** Bytes of each period, a month. @param price of a gigabyte: `PRICES.otlpGigabyte`, `PRICES.logsGigabyte` */

@@ -6,6 +6,8 @@ import { type Address, lookup, type NameOptions } from './lookup.ts';
 const HEAD_START_MS = 250;
 /** Long enough for a lost SYN to be sent again, twice. All are under way early enough to have that. */
 const LEAST_ATTEMPT_MS = 3000;
+/** So long a process that has ended is kept by a connection that is being made; few take longer. */
+const LONGEST_HOLD_MS = 1000;
 /** Says that this machine has no way to a family's addresses. */
 const NO_ROUTE = new Set<string | undefined>(['ENETUNREACH', 'EHOSTUNREACH', 'EADDRNOTAVAIL']);
 
@@ -25,8 +27,9 @@ export function dial(
   signal: AbortSignal,
 ): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const race = new Race(port, limitMs, names.isGuest === true, (outcome) => {
+    const race = new Race(port, limitMs, names.isIdle !== undefined, (outcome) => {
       clearTimeout(timer);
+      clearInterval(watch);
       signal.removeEventListener('abort', aborted);
       resolving.abort();
       if (outcome instanceof Error) reject(outcome);
@@ -37,7 +40,8 @@ export function dial(
       race.end(failure('CONNECT_TIMEOUT', `no connection within ${limitMs} ms`));
     const aborted = (): void => race.end(failure('ABORT_ERR', 'given up'));
     const timer = setTimeout(late, limitMs);
-    if (names.isGuest) timer.unref();
+    const watch = names.isIdle && watched(names.isIdle, aborted);
+    if (names.isIdle) timer.unref();
     signal.addEventListener('abort', aborted);
     if (signal.aborted) return aborted();
     const family = isIP(host);
@@ -51,6 +55,14 @@ export function dial(
       (error: Error) => race.complete(error),
     );
   });
+}
+
+/** Without its handle a connection that is being made keeps the process all the same. */
+function watched(isIdle: () => boolean, giveUp: () => void): NodeJS.Timeout {
+  const sinceMs = Date.now();
+  return setInterval(() => {
+    if (Date.now() - sinceMs >= LONGEST_HOLD_MS && isIdle()) giveUp();
+  }, LONGEST_HOLD_MS / 4).unref();
 }
 
 class Race {

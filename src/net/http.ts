@@ -62,8 +62,8 @@ export interface HttpOptions extends Partial<NameOptions> {
 /** A client that keeps one connection to each host, and the TLS session for when that is closed. */
 export function createHttpClient(options: HttpOptions = {}): HttpClient {
   const { ca, caName = '', route = () => undefined, environment = {} } = options;
-  const { ending, threads, isGuest } = options;
-  const agents = createAgents(ca, { environment, ending, threads, isGuest });
+  const { ending, threads, isIdle } = options;
+  const agents = createAgents(ca, { environment, ending, threads, isIdle });
 
   async function attempt(request: HttpRequest): Promise<HttpAnswer> {
     const { url } = request;
@@ -90,7 +90,7 @@ export function createHttpClient(options: HttpOptions = {}): HttpClient {
     };
     const web = to.protocol === 'http:' ? http : https;
     const isEnding = (): boolean => ending?.aborted === true;
-    const work = exchange(web.request(call), request, giveUp, isEnding, isGuest === true).catch(
+    const work = exchange(web.request(call), request, giveUp, isEnding, isIdle !== undefined).catch(
       (error: unknown) => {
         throw ca === undefined ? error : untrusted(error, caName);
       },

@@ -18,8 +18,8 @@ export interface NameOptions {
   readonly ending?: AbortSignal | undefined;
   /** Counts calls that hold a thread of libuv's, which nothing can end. */
   readonly threads?: { held: number } | undefined;
-  /** The process is somebody else's: no connection keeps it alive. */
-  readonly isGuest?: boolean | undefined;
+  /** Where the process is somebody else's, so that no connection may keep it: whether nothing else does. */
+  readonly isIdle?: (() => boolean) | undefined;
 }
 
 /** Addresses as they come to be known: one family may answer long after the other. */

@@ -1,6 +1,6 @@
 import { outcomeOf, type RunFacts } from './facts.ts';
 import { notesOf, throttledPercent } from './notes.ts';
-import { bytesText } from './sizes.ts';
+import { bytesText, rounded } from './sizes.ts';
 
 const BAR_WIDTH = 30;
 const LABEL_WIDTH = 14;
@@ -80,8 +80,4 @@ function part(name: string, value: number, text: (value: number) => string): str
 
 function coresText(value: number): string {
   return `${rounded(value)} cores`;
-}
-
-function rounded(value: number): number {
-  return Math.round(value * 100) / 100;
 }

@@ -1,6 +1,6 @@
 import { adviseSize, milliOf, type Size, type System, sizeText } from './advice.ts';
 import { isOomKilled, type RunFacts } from './facts.ts';
-import { bytesText } from './sizes.ts';
+import { bytesText, rounded } from './sizes.ts';
 
 export const MOST_NOTES = 3;
 /** Shares of periods, of the limit, below or above which there is something to say. */
@@ -132,8 +132,4 @@ function sizeNote(facts: RunFacts, size: Size | string): string | undefined {
   const under = memoryLimitBytes > 0 ? ` under ${bytesText(memoryLimitBytes)}` : '';
   const from = `from p95 ${rounded(cpuP95Cores)} cores and ${bytesText(heldPeak.value)} held${under}, ${samples} samples, × 1.2`;
   return `${sizeText(system, size)} ${verb} (${from})`;
-}
-
-function rounded(value: number): number {
-  return Math.round(value * 100) / 100;
 }

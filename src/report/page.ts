@@ -5,7 +5,7 @@ import { outcomeOf, type RunFacts } from './facts.ts';
 import type { Bucket, Folds } from './folds.ts';
 import { notesOf } from './notes.ts';
 import type { Receipt } from './receipt.ts';
-import { bytesText } from './sizes.ts';
+import { bytesText, rounded } from './sizes.ts';
 
 const STYLE = `
 :root{color-scheme:light dark;--ink:#1b1f24;--soft:#57606a;--page:#fff;--rule:#d0d7de;--band:#1f6feb;--beside:#57606a;--limit:#a40e26;--out:#9a6700}
@@ -169,10 +169,6 @@ export function durationText(ms: number): string {
   const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor((seconds % 3600) / 60)];
   if (hours === 0) return `${minutes} min${seconds % 60 === 0 ? '' : ` ${seconds % 60} s`}`;
   return minutes === 0 ? `${hours} h` : `${hours} h ${minutes} min`;
-}
-
-function rounded(value: number): number {
-  return Math.round(value * 100) / 100;
 }
 
 const ENTITIES: Readonly<Record<string, string>> = {

@@ -70,3 +70,8 @@ export function bytesText(bytes: number): string {
   if (bytes >= MIB) return `${Math.round((bytes / MIB) * 10) / 10} MiB`;
   return `${Math.round(bytes / 1024)} KiB`;
 }
+
+/** As many digits as a person reads. */
+export function rounded(value: number): number {
+  return Math.round(value * 100) / 100;
+}

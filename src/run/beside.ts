@@ -1,7 +1,7 @@
 // Over 200 lines: wires what only a run has, the receipt, the report and their ways out, in one place.
 
 import type { Agent } from '../agent.ts';
-import { compose, openAws, userAgent, type World } from '../compose.ts';
+import { compose } from '../compose.ts';
 import type { Config } from '../config/config.ts';
 import { reasonOf } from '../errors.ts';
 import type { Series } from '../metrics/figures.ts';
@@ -16,6 +16,8 @@ import { Account } from '../sources/account.ts';
 import { isContainer, signsOf } from '../sources/detect.ts';
 import { openRootFs } from '../sources/rootfs.ts';
 import { ownCgroups } from '../sources/select.ts';
+import { openAws } from '../wiring/aws.ts';
+import { userAgent, type World } from '../wiring/world.ts';
 import type { Beside, RunEnd } from './run.ts';
 import { writeFileApart } from './write-file.ts';
 

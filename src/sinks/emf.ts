@@ -1,3 +1,4 @@
+// Over 200 lines: what waits, what is under way and what the end leaves are one state.
 import { type Clock, within } from '../clock.ts';
 import type { Outcome } from '../delivery/outcome.ts';
 import type { Resolve } from '../delivery/publications.ts';
@@ -163,14 +164,17 @@ export class EmfSink implements Sink {
   }
 
   async #write(head: Waiting): Promise<void> {
-    const { clock, way } = this.#options;
+    const { clock, log, way } = this.#options;
     const lines = await this.#linesOf(head);
     const beganMs = clock.monoMs();
+    let bytes = 0;
     for (let line = lines[0]; line !== undefined; line = lines[0]) {
       await way.send(line);
+      bytes += line.length;
       lines.shift();
     }
-    if (this.#failures > 0) this.#options.log.warn('EMF lines go out again');
+    if (this.#failures > 0) log.warn('EMF lines go out again');
+    else log.info('published', { bytes });
     this.#failures = 0;
     // It may have been lost meanwhile.
     if (!this.#queue.includes(head)) return;

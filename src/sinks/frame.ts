@@ -51,12 +51,19 @@ const MARGINS = 2;
  * below them. What there is no room for is left out, the least important first.
  */
 export function frame(told: View, shape: Shape): Row[] {
-  const { isUtf8, hasColor } = shape;
-  const view = cleaned(told, isUtf8);
-  const { gauges } = view;
-  const width = Math.max(1, shape.columns - MARGINS);
-  const labelWidth = width < WIDE ? 0 : LABEL_WIDTH;
+  const { columns, isUtf8, hasColor } = shape;
+  const width = Math.max(1, columns - MARGINS);
   const rows = Math.max(0, shape.rows - 1);
+  const edge = columns > MARGINS ? ' ' : '';
+  const lines = laidOut(cleaned(told, isUtf8), width, rows, isUtf8);
+  return lines.slice(0, rows).map((line) => ({
+    text: edge + written(line, width, isUtf8, hasColor),
+    columns: edge.length + Math.min(width, widthOf(line)),
+  }));
+}
+
+function laidOut(view: View, width: number, rows: number, isUtf8: boolean): Line[] {
+  const labelWidth = width < WIDE ? 0 : LABEL_WIDTH;
   let free = rows - LEAST_LINES;
   /** So many lines, or none. */
   const take = (lines: number): boolean => {
@@ -65,6 +72,11 @@ export function frame(told: View, shape: Shape): Row[] {
     return true;
   };
   const blank = (): Line[] => (take(1) ? [[]] : []);
+  const labelled = (name: string, lines: readonly Line[], narrow = ''): Line[] =>
+    lines.map((line, at) => {
+      const label = at > 0 ? '' : labelWidth > 0 ? name : narrow;
+      return [[DIM, label.padEnd(labelWidth)], ...line];
+    });
 
   // In the order of their importance.
   const warnings = warningLines(view.warnings, width - labelWidth, free, isUtf8);
@@ -72,7 +84,7 @@ export function frame(told: View, shape: Shape): Row[] {
   const source: Line[] = take(1) ? [[[PLAIN, view.source]]] : [];
   const prices = priceLines(view, labelWidth > 0, take);
   const [cpuGap, nextGap, memoryGap, warningGap] = [blank(), blank(), blank(), blank()];
-  if (warnings.length === 0 && take(1)) warnings.push([[DIM, 'no warnings']]);
+  if (warnings.length === 0 && take(1)) warnings.push(faint('no warnings'));
   let height = 1;
   while (height < USUAL_HEIGHT && take(2)) height += 1;
   const datums = view.datums.slice(0, Math.max(0, free));
@@ -80,42 +92,46 @@ export function frame(told: View, shape: Shape): Row[] {
   const priceGap = datums.length > 0 ? blank() : [];
   while (height < MOST_HEIGHT && take(2)) height += 1;
 
-  const limits = labelWidth || 1 + Math.max(...gauges.map(({ limit }) => limit.length));
-  const barWidth = Math.max(1, width - limits);
-  const courses = gauges.map(({ samples }) => courseOf(samples, view, barWidth));
-  const [cpu = [], memory = []] = gauges.map((gauge, at) => {
-    const course = courses[at] ?? { samples: [], columns: [] };
-    return gaugeLines(gauge, course, { width, barWidth, height, labelWidth, isUtf8 });
-  });
-  const label = (name: string, narrow = ''): Part =>
-    labelWidth > 0 ? [DIM, name.padEnd(labelWidth)] : [DIM, narrow];
-  const labelled = (name: string, narrow: string, lines: readonly Line[]): Line[] =>
-    lines.map((line, at) => [at === 0 ? label(name, narrow) : label(''), ...line]);
-  const spanMs = Math.max(...courses.map(({ samples }) => samples.length)) * view.intervalMs;
-  const lines: Line[] = [
+  const { cpu, memory, spanMs } = drawn(view, width, height, labelWidth, isUtf8);
+  return [
     title(view.scope, spanMs, width),
-    ...labelled('Source', 'Source ', source),
+    ...labelled('Source', source, 'Source '),
     ...cpuGap,
     ...cpu,
     ...memoryGap,
     ...memory,
     ...nextGap,
-    ...labelled('Next', 'Next ', [[[PLAIN, view.next]]]),
-    ...labelled(
-      '',
-      '',
-      datums.map((text) => [[DIM, text]]),
-    ),
+    ...labelled('Next', [[[PLAIN, view.next]]], 'Next '),
+    ...labelled('', datums.map(faint)),
     ...priceGap,
-    ...labelled('Price', '', prices),
+    ...labelled('Price', prices),
     ...(warnings.length > 0 ? warningGap : []),
-    ...labelled('Warnings', '', warnings),
+    ...labelled('Warnings', warnings),
   ];
-  const edge = shape.columns > MARGINS ? ' ' : '';
-  return lines.slice(0, rows).map((line) => ({
-    text: edge + written(line, width, isUtf8, hasColor),
-    columns: edge.length + Math.min(width, widthOf(line)),
-  }));
+}
+
+function faint(text: string): Line {
+  return [[DIM, text]];
+}
+
+/** Both gauges, on bars of one width, and the time that these show. */
+function drawn(
+  view: View,
+  width: number,
+  height: number,
+  labelWidth: number,
+  isUtf8: boolean,
+): { readonly cpu: Line[]; readonly memory: Line[]; readonly spanMs: number } {
+  const { gauges, intervalMs } = view;
+  const limits = labelWidth || 1 + Math.max(...gauges.map(({ limit }) => limit.length));
+  const how = { width, barWidth: Math.max(1, width - limits), height, labelWidth, isUtf8 };
+  let most = 0;
+  const [cpu = [], memory = []] = gauges.map((gauge) => {
+    const course = courseOf(gauge.samples, view, how.barWidth);
+    most = Math.max(most, course.samples.length);
+    return gaugeLines(gauge, course, how);
+  });
+  return { cpu, memory, spanMs: most * intervalMs };
 }
 
 /** Names, paths and reasons come from elsewhere. */
@@ -133,11 +149,10 @@ function cleaned(view: View, isUtf8: boolean): View {
 
 function title(scope: string, spanMs: number, width: number): Line {
   const name: Part = [BOLD, scope.charAt(0).toUpperCase() + scope.slice(1)];
-  const isShort = spanMs < 120_000;
-  const spanText = isShort
-    ? `${Math.round(spanMs / 1000)} s`
-    : `${Math.round(spanMs / 60_000)} min`;
-  const span: Line = [[DIM, `last ${spanText}`]];
+  const isLong = spanMs >= 120_000;
+  const span = faint(
+    `last ${Math.round(spanMs / (isLong ? 60_000 : 1000))} ${isLong ? 'min' : 's'}`,
+  );
   const full = spread([name, [DIM, '  dry run: nothing is sent; Ctrl-C ends it']], span, width);
   const lines = [full, spread([name], span, width)];
   return lines.find((line) => widthOf(line) <= width) ?? [name];

@@ -5,12 +5,13 @@ import { type AggregateOptions, aggregate, type ClosedWindow } from '../metrics/
 import { CATALOG } from '../metrics/catalog.ts';
 import { type Figures, PLACES } from '../metrics/figures.ts';
 import { gridBefore, SECOND_MS } from '../metrics/labels.ts';
-import { metricsMonth, metricsOf, otlpMonth, PRICES, requestsMonth } from '../metrics/price.ts';
+import { bytesMonth, metricsMonth, metricsOf, PRICES, requestsMonth } from '../metrics/price.ts';
 import type { Publication } from '../metrics/publication.ts';
 import type { Window } from '../metrics/window.ts';
 import { fold, harmless } from './columns.ts';
 import { datumText, plural } from './console.ts';
 import { frame, type Price, type View } from './frame.ts';
+import type { Gauge } from './gauge.ts';
 import type { Outcome, Sink } from './sink.ts';
 import { SPAN_MS } from './spark.ts';
 import type { Drawn, Terminal } from './terminal.ts';
@@ -34,6 +35,8 @@ export interface ScreenOptions {
   readonly window: Window;
   readonly aggregate: AggregateOptions;
   readonly measured: () => Measured;
+  /** What a window takes over OTLP. */
+  readonly otlpBytes: (window: ClosedWindow) => number;
   readonly source: {
     readonly absent: ReadonlyMap<string, string>;
     /** Another one has a course of its own. */
@@ -81,6 +84,7 @@ export class Screen implements Sink, Drawn {
   #lookedMs = 0;
   /** Metrics that have had a datum. */
   readonly #billed = new Set<string>();
+  #otlpBytes = 0;
   #windows = 0;
   #hasEnded = false;
 
@@ -121,9 +125,16 @@ export class Screen implements Sink, Drawn {
     this.#allBytes = of(PLACES.memoryLimit);
   };
 
-  accept({ data }: ClosedWindow): void {
+  accept(window: ClosedWindow): void {
     this.#windows += 1;
-    for (const { name } of data) this.#billed.add(name);
+    this.#weigh(window);
+  }
+
+  /** The most that a window has taken: one that has just begun tells less. */
+  #weigh(window: ClosedWindow): void {
+    for (const { name } of window.data) this.#billed.add(name);
+    if (window.data.length === 0) return;
+    this.#otlpBytes = Math.max(this.#otlpBytes, this.#options.otlpBytes(window));
   }
 
   async flush(): Promise<Outcome> {
@@ -197,40 +208,22 @@ export class Screen implements Sink, Drawn {
   }
 
   #view(): View {
-    const { intervalMs, publication, source, said, window, aggregate: how } = this.#options;
+    const { intervalMs, source, said, window, aggregate: how } = this.#options;
     // A sample that is late is not missing.
     this.#passUntil(Math.floor(this.#intervals()) - 2);
     if (this.#clock.monoMs() - this.#lookedMs >= LOOK_MS) this.#measured = this.#look();
     const data = aggregate(window, how);
-    for (const { name } of data) this.#billed.add(name);
-    const { cpuLimit, hasMemoryLimit, ...measured } = this.#measured;
-    const names = publication.dimensions.map(({ Name, Value }) => `${Name}=${Value}`);
+    const nowMs = this.#clock.wallMs();
+    this.#weigh({ startMs: nowMs, endMs: nowMs, samples: window.samples, data });
+    const width = Math.max(...data.map(({ name }) => name.length));
     const absent = [...source.absent].map(([name, reason]) => `no ${name}: ${reason}`);
     const isNews = (text: string): boolean => !absent.some((line) => line.endsWith(`: ${text}`));
-    const width = Math.max(...data.map(({ name }) => name.length));
     return {
-      ...measured,
-      gauges: [
-        {
-          name: 'CPU',
-          samples: this.#cpu,
-          used: cpuText(this.#cores),
-          limit: cpuLimit || cpuText(this.#allCores),
-          isLimited: cpuLimit !== '',
-        },
-        {
-          name: 'Memory',
-          samples: this.#memory,
-          used: sizeText(this.#bytes),
-          limit: sizeText(this.#allBytes),
-          isLimited: hasMemoryLimit,
-        },
-      ],
+      ...this.#measured,
+      gauges: this.#gauges(),
       intervalMs,
       newest: this.#newest,
-      next: this.#hasEnded
-        ? `ended: ${plural(this.#windows, 'window')} shown`
-        : `in ${this.#secondsLeft()} s: ${plural(data.length, 'datum')} to ${[publication.namespace, ...names].join(', ')}`,
+      next: this.#next(data.length),
       datums:
         data.length > 0
           ? data.map((datum) => `${datum.name.padEnd(width)}  ${datumText(datum)}`)
@@ -241,10 +234,35 @@ export class Screen implements Sink, Drawn {
     };
   }
 
-  #secondsLeft(): number {
-    const { periodMs } = this.#options;
+  #gauges(): Gauge[] {
+    const { cpuLimit, hasMemoryLimit } = this.#measured;
+    return [
+      {
+        name: 'CPU',
+        samples: this.#cpu,
+        used: cpuText(this.#cores),
+        limit: cpuLimit || cpuText(this.#allCores),
+        isLimited: cpuLimit !== '',
+      },
+      {
+        name: 'Memory',
+        samples: this.#memory,
+        used: sizeText(this.#bytes),
+        limit: sizeText(this.#allBytes),
+        isLimited: hasMemoryLimit,
+      },
+    ];
+  }
+
+  /** When the open window goes, and where to. */
+  #next(datums: number): string {
+    if (this.#hasEnded) return `ended: ${plural(this.#windows, 'window')} shown`;
+    const { periodMs, publication } = this.#options;
     const wallMs = this.#clock.wallMs();
-    return Math.ceil((gridBefore(wallMs, periodMs) + periodMs - wallMs) / SECOND_MS);
+    const leftMs = gridBefore(wallMs, periodMs) + periodMs - wallMs;
+    const dimensions = publication.dimensions.map(({ Name, Value }) => `${Name}=${Value}`);
+    const where = [publication.namespace, ...dimensions].join(', ');
+    return `in ${Math.ceil(leftMs / SECOND_MS)} s: ${plural(datums, 'datum')} to ${where}`;
   }
 
   /** What is billed is what has had a datum; as long as nothing has, what is asked for. */
@@ -262,7 +280,10 @@ export class Screen implements Sink, Drawn {
       return price(`${kind}s`, count, metricsMonth(count) + requestsMonth(periodMs));
     });
     if (how.statistics === 'distribution') classic.reverse();
-    return [...classic, price('OTLP', 0, otlpMonth(periodMs, metrics.length))];
+    return [
+      ...classic,
+      price('OTLP', 0, bytesMonth(periodMs, this.#otlpBytes, PRICES.otlpGigabyte)),
+    ];
   }
 
   #look(): Measured {

@@ -5,16 +5,16 @@ import { sourceOf } from './meters.ts';
 import type { RootFs } from './rootfs.ts';
 import { ownCgroups } from './select.ts';
 import type { Source } from './source.ts';
-import { BlockMeter, NetworkMeter } from './traffic.ts';
+import { blockMeter, networkMeter } from './traffic.ts';
 
 /** Network, block I/O and GPUs, which are the same in every scope: of where the agent is. */
 export function openExtra(fs: RootFs, wanted: ReadonlySet<Series>, gpuOptions: GpuOptions): Source {
   const wants = (...names: readonly Series[]): boolean => names.some((name) => wanted.has(name));
   const gpu = wants('gpu', 'gpuMemory') ? new GpuMeter(gpuOptions) : undefined;
   const meters = {
-    network: wants('networkReceive', 'networkTransmit') ? new NetworkMeter(fs) : undefined,
+    network: wants('networkReceive', 'networkTransmit') ? networkMeter(fs) : undefined,
     'block I/O': wants('blockRead', 'blockWrite')
-      ? new BlockMeter(fs, () => blockFileOf(fs, ownCgroups(fs)))
+      ? blockMeter(fs, () => blockFileOf(fs, ownCgroups(fs)))
       : undefined,
     GPU: gpu,
   };

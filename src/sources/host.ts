@@ -35,7 +35,7 @@ export function openHostSource(fs: RootFs, options: SourceOptions): Source {
     () => `scope=host source=host cpu=/proc/stat mem=/proc/meminfo mem.mode=${memoryMode}`,
     {
       cpu: new TicksMeter(fs, machine, options),
-      memory: new HostMemoryMeter(fs, machine, options),
+      memory: memoryMeter(fs, machine, options),
       'held memory':
         wanted.has('memoryHeld') || wanted.has('memoryHeldShare') ? heldMeter(machine) : undefined,
       swap: wanted.has('swap') ? swapMeter(fs) : undefined,
@@ -133,34 +133,22 @@ export class TicksMeter implements Meter {
 }
 
 /** MemTotal less MemAvailable, which nearly all kernels say in the first lines. */
-class HostMemoryMeter implements Meter {
-  readonly #fs: RootFs;
-  readonly #meminfo: RootFile;
-  readonly #machine: Machine;
-  readonly #options: SourceOptions;
-
-  constructor(fs: RootFs, machine: Machine, options: SourceOptions) {
-    this.#fs = fs;
-    this.#meminfo = fs.file('/proc/meminfo');
-    this.#machine = machine;
-    this.#options = options;
-  }
-
-  measure(_nowMs: number, figures: Figures): void {
-    const options = this.#options;
+function memoryMeter(fs: RootFs, machine: Machine, options: SourceOptions): Meter {
+  const meminfo = fs.file('/proc/meminfo');
+  return meter((_nowMs, figures) => {
     if (options.memoryMode === 'workingset') {
-      const end = this.#meminfo.head(MEMINFO_HEAD_BYTES);
-      const total = memory(this.#fs.buffer, end, 'MemTotal:');
-      const available = memory(this.#fs.buffer, end, 'MemAvailable:', AVAILABLE_HINT);
+      const end = meminfo.head(MEMINFO_HEAD_BYTES);
+      const total = memory(fs.buffer, end, 'MemTotal:');
+      const available = memory(fs.buffer, end, 'MemAvailable:', AVAILABLE_HINT);
       // 0 (odd kernels) and more than the total (seen under LXC) are no answers.
       if (available > 0 && available <= total) {
         putMemory(figures, withoutSelf(total - available, options), total);
         return;
       }
     }
-    const { used, limit } = this.#machine.readMemory(options.memoryMode);
+    const { used, limit } = machine.readMemory(options.memoryMode);
     putMemory(figures, withoutSelf(used, options), limit);
-  }
+  });
 }
 
 function heldMeter(machine: Machine): Meter {

@@ -1,9 +1,9 @@
 import { NoDataError, ParseError } from '../errors.ts';
 import { keyedNumber } from '../kernel/bytes.ts';
 import { parseStalledUsec } from '../kernel/pressure.ts';
-import { type Figures, type Meter, PLACES, type Series } from '../metrics/figures.ts';
+import { type Meter, PLACES, type Series } from '../metrics/figures.ts';
 import { putStalled } from '../metrics/pressure.ts';
-import type { NamedMeters } from './meters.ts';
+import { meter, type NamedMeters } from './meters.ts';
 import type { SourceOptions } from './options.ts';
 import { type RootFile, type RootFs, shown } from './rootfs.ts';
 
@@ -33,11 +33,11 @@ export function troubleMeters(
   const when = (series: Series, open: () => Meter): Meter | undefined =>
     wanted.has(series) ? open() : undefined;
   const stalled = (series: 'cpuPressure' | 'memoryPressure'): Meter | undefined =>
-    when(series, () => new PressureMeter(fs, series, files[series]));
+    when(series, () => pressureMeter(fs, series, files[series]));
   return {
     'CPU pressure': stalled('cpuPressure'),
     'memory pressure': stalled('memoryPressure'),
-    'OOM kills': when('oomKills', () => new OomKillsMeter(fs, files.oomKills)),
+    'OOM kills': when('oomKills', () => oomKillsMeter(fs, files.oomKills)),
   };
 }
 
@@ -47,51 +47,37 @@ function fileAt(fs: RootFs, path: string | undefined): RootFile {
   return fs.file(path);
 }
 
-class PressureMeter implements Meter {
-  readonly #fs: RootFs;
-  readonly #series: 'cpuPressure' | 'memoryPressure';
-  readonly #path: string | undefined;
-  #stalledUsec = Number.NaN;
-  #atMs = Number.NaN;
-
-  constructor(fs: RootFs, series: 'cpuPressure' | 'memoryPressure', path: string | undefined) {
-    this.#fs = fs;
-    this.#series = series;
-    this.#path = path;
-  }
-
-  measure(nowMs: number, figures: Figures): void {
-    const file = fileAt(this.#fs, this.#path);
+function pressureMeter(
+  fs: RootFs,
+  series: 'cpuPressure' | 'memoryPressure',
+  path: string | undefined,
+): Meter {
+  let before = Number.NaN;
+  let beforeMs = Number.NaN;
+  return meter((nowMs, figures) => {
+    const file = fileAt(fs, path);
     const end = file.head(PRESSURE_BYTES);
-    const stalledUsec = parseStalledUsec(this.#fs.buffer, end);
+    const stalledUsec = parseStalledUsec(fs.buffer, end);
     if (Number.isNaN(stalledUsec))
       throw new ParseError(shown(file.path), 'no line "some" with a total');
-    const grown = stalledUsec - this.#stalledUsec;
-    const spanMs = nowMs - this.#atMs;
-    this.#stalledUsec = stalledUsec;
-    this.#atMs = nowMs;
-    putStalled(figures, this.#series, grown, spanMs);
-  }
+    const grown = stalledUsec - before;
+    const spanMs = nowMs - beforeMs;
+    before = stalledUsec;
+    beforeMs = nowMs;
+    putStalled(figures, series, grown, spanMs);
+  });
 }
 
-class OomKillsMeter implements Meter {
-  readonly #fs: RootFs;
-  readonly #path: string | undefined;
-  #kills = Number.NaN;
-
-  constructor(fs: RootFs, path: string | undefined) {
-    this.#fs = fs;
-    this.#path = path;
-  }
-
-  measure(_nowMs: number, figures: Figures): void {
-    const file = fileAt(this.#fs, this.#path);
+function oomKillsMeter(fs: RootFs, path: string | undefined): Meter {
+  let before = Number.NaN;
+  return meter((_nowMs, figures) => {
+    const file = fileAt(fs, path);
     const end = file.whole();
-    const kills = keyedNumber(this.#fs.buffer, end, 'oom_kill ');
+    const kills = keyedNumber(fs.buffer, end, 'oom_kill ');
     if (Number.isNaN(kills))
       throw new ParseError(shown(file.path), 'no line "oom_kill" with a number');
-    const grown = kills - this.#kills;
-    this.#kills = kills;
+    const grown = kills - before;
+    before = kills;
     if (grown >= 0) figures[PLACES.oomKills] = grown;
-  }
+  });
 }

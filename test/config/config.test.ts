@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { gzipFrom } from '../../src/cloudwatch/compression.ts';
-import { type Config, parseCommand } from '../../src/config/config.ts';
+import { type Command, type Config, parseCommand } from '../../src/config/config.ts';
 import { twinOf, unknownVariables } from '../../src/config/flags.ts';
 import type { Output } from '../../src/config/outputs.ts';
 import { FLAGS } from '../../src/config/table.ts';
@@ -627,6 +627,36 @@ describe('--output', () => {
       assert.doesNotMatch(message, /pw/);
     });
   }
+});
+
+describe('--output emf', () => {
+  test('refuses a dimension that has no place in an event', () => {
+    for (const name of ['_aws', 'CPUUtilization', 'n'.repeat(251)]) {
+      const argv = [...requiredWithout(), '--output=emf', '--dimension', `${name}=x`];
+      const message = refusal('--dimension', argv);
+      assert.match(
+        message,
+        /^--dimension: got .*, expected with --output emf a name of at most 250/,
+      );
+    }
+    assert.equal(withArguments('--dimension', 'CPUUtilization=x').dimensions.length, 2);
+  });
+
+  test('refuses standard output where that is a job’s', () => {
+    const parse = (text: string): Command =>
+      parseCommand([...requiredWithout(), `--output=${text}`], {}, true);
+    assert.throws(
+      () => parse('emf'),
+      /^ConfigError: --output: got emf, but standard output is the job/,
+    );
+    assert.ok(parse('emf=a.log'));
+  });
+
+  test('is none that --entity could be told to', () => {
+    const message = refusal('--entity', [...requiredWithout(), '--output=emf', '--entity']);
+    assert.match(message, /^--entity: is for the output cloudwatch/);
+    assert.equal(withArguments('--output=emf', '--output=cloudwatch', '--entity').entity, true);
+  });
 });
 
 describe('--header', () => {

@@ -12,9 +12,9 @@ describe('what a source says of itself, in words', () => {
     ],
     ['scope=host source=macos cpu=os.cpus mem=vm_stat', 'this host', 'os.cpus and vm_stat', ''],
     [
-      'scope=container source=cgroup cgroup=v2 cpu.limit=0.5 (cpu.max) cpu.dir=/sys/fs/cgroup mem.limit=512MiB (memory.max) mem.mode=workingset mem.dir=/sys/fs/cgroup online=4',
+      'scope=container source=cgroup cgroup=v2 cpu.limit=0.5 (quota of /sys/fs/cgroup) cpu.dir=/sys/fs/cgroup mem.limit=512MiB (limit of /sys/fs/cgroup) mem.mode=workingset mem.dir=/sys/fs/cgroup online=4',
       'this container',
-      'cgroup v2, limits by cpu.max and memory.max, memory: working set, in /sys/fs/cgroup',
+      'cgroup v2, memory: working set, in /sys/fs/cgroup',
       '0.5 CPU',
     ],
     [
@@ -24,9 +24,9 @@ describe('what a source says of itself, in words', () => {
       '2 CPU',
     ],
     [
-      'scope=container source=cgroup cgroup=v1 cpu=none (no folder counts CPU time) mem.limit=256MiB (memory.max) mem.mode=workingset mem.dir=/c online=4',
+      'scope=container source=cgroup cgroup=v1 cpu=none (no folder counts CPU time) mem.limit=256MiB (limit of /c) mem.mode=workingset mem.dir=/c online=4',
       'this container',
-      'cgroup v1, limits by memory.max, memory: working set, in /c',
+      'cgroup v1, memory: working set, in /c',
       '',
     ],
     [

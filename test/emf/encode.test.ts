@@ -97,9 +97,9 @@ const datum: fc.Arbitrary<WaitingDatum> = fc
   .record({
     name,
     unit: fc.constantFrom(...UNITS),
-    pairs: fc.array(fc.tuple(number, fc.integer({ min: 1, max: 130 })), {
+    pairs: fc.array(fc.tuple(number, fc.integer({ min: 1, max: 60 })), {
       minLength: 1,
-      maxLength: 12,
+      maxLength: 8,
     }),
     isOne: fc.boolean(),
   })
@@ -120,10 +120,14 @@ const publications = fc.record({
       Name: fc.string({ unit: 'grapheme-ascii', minLength: 1, maxLength: 250 }),
       Value: fc.string({ unit: 'grapheme-ascii', minLength: 1, maxLength: 1024 }),
     }),
-    { maxLength: 30, selector: ({ Name }) => Name },
+    { maxLength: 30, selector: ({ Name }) => Name, size: 'small' },
   ),
 });
-const windows = fc.array(datum, { maxLength: 150, size: 'max' });
+/** Mostly small, so that many can be looked at; some beyond what one event may hold. */
+const windows = fc.oneof(
+  { weight: 29, arbitrary: fc.array(datum, { maxLength: 6 }) },
+  { weight: 1, arbitrary: fc.array(datum, { maxLength: 150, size: 'max' }) },
+);
 
 test('no event is beyond a limit, and nothing is lost or doubled', () => {
   fc.assert(

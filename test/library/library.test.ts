@@ -1,5 +1,6 @@
 // Over 200 lines: the built library in a process of its own, in each way that a caller would use it.
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { answerOf, awsOf, LIBRARY, startScript } from '../support/library.ts';
@@ -152,6 +153,37 @@ describe('an agent', () => {
       assert.ok(cloudwatch.requests.length > 0);
     });
   }
+
+  test('keeps it for a second at most where no connection comes about', async (t) => {
+    // Its thread sleeps, so nothing is accepted, and the queue is full soon: the kernel then drops what comes.
+    const deaf = start(process.execPath, [
+      '-e',
+      `const server = require('node:net').createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
+         require('node:fs').writeSync(1, server.address().port + '\\n');
+         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+       });`,
+    ]);
+    t.after(() => deaf.kill('SIGKILL'));
+    await deaf.until('port', ({ stdout }) => stdout().includes('\n'));
+    const port = Number(deaf.stdout());
+    const filling = Array.from({ length: 4 }, () => connect({ port, host: '127.0.0.1' }));
+    for (const socket of filling) socket.on('error', () => undefined);
+    t.after(() => {
+      for (const socket of filling) socket.destroy();
+    });
+    const program = startScript(
+      `const agent = await startAgent({ ${NAMES}, period: 1, interval: 0.1 });
+       const hold = setTimeout(() => undefined, 10_000);
+       await new Promise((resolve) => agent.on('window', resolve));
+       await new Promise((resolve) => agent.on('window', resolve));
+       clearTimeout(hold);
+       const ended = performance.now();
+       process.on('exit', () => console.log(JSON.stringify(performance.now() - ended)));`,
+      awsOf({ url: `http://127.0.0.1:${port}` }),
+    );
+    const took = Number(await answerOf(program));
+    assert.ok(took < 2000, `${took} ms`);
+  });
 
   test('stops by its deadline where the service is silent, and says what was lost', async (t) => {
     const cloudwatch = await startCloudwatch();

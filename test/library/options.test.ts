@@ -32,6 +32,7 @@ const ALL: Required<AgentOptions> = {
   cpuLimit: 0.5,
   memoryLimit: '512MiB',
   compatFraction: true,
+  entity: true,
   dryRun: false,
   statusFile: '/status',
   logLevel: 'debug',

@@ -13,14 +13,17 @@ const SRC = fileURLToPath(new URL('../../src/', import.meta.url));
  */
 const ARROWS: Readonly<Record<string, string>> = {
   door: 'health/healthy main node:process',
-  main: 'agent clock compose config/config config/flags config/help config/table delivery/outcome errors health/healthy log node:fs node:os node:tty run sinks/lines sinks/terminal spool/serve version',
+  main: 'agent clock compose config/config config/flags config/help config/table delivery/outcome errors health/healthy log node:fs node:os node:tty run sinks/lines sinks/terminal spool/serve version wiring/check wiring/world',
   // The library's door, and what stands behind it. Its words are in one file that needs no other.
   index: 'errors library/api library/start',
   'library/api': '',
   library:
-    'agent clock cloudwatch/limits compose config delivery/outcome delivery/sender delivery/verdict environment errors log metrics node:os node:perf_hooks node:stream node:v8 sinks/lines sources/detect sources/rootfs sources/select',
+    'agent clock cloudwatch/limits compose config delivery/outcome delivery/sender delivery/verdict environment errors log metrics node:os node:perf_hooks node:stream node:v8 sinks/lines sources/detect sources/rootfs sources/select wiring/world',
   compose:
-    'agent aws/aws aws/files clock cloudwatch config/config config/outputs delivery diagnostics emf/open environment errors health/status-file kernel/bytes log metadata metrics net/http net/threads node:os otlp sinks sources spool version',
+    'agent cloudwatch/limits config/config delivery/stats diagnostics/start health/status-file metadata/dimensions metrics node:os sinks/console version wiring',
+  // The wiring, a part a file: from the setting to what it opens.
+  wiring:
+    'agent aws/aws aws/files clock cloudwatch config/config config/outputs delivery diagnostics emf/open environment errors kernel/bytes log metadata metrics net/http net/threads node:os otlp sinks sources spool version',
 
   'diagnostics/start': 'config/config environment errors log',
   'diagnostics/explain': 'clock metrics sources/detect sources/rootfs sources/select sources/watch',
@@ -40,7 +43,8 @@ const ARROWS: Readonly<Record<string, string>> = {
     'aws/mounts clock errors health/healthy log net/threads node:fs node:fs/promises node:path node:process run/write-file sinks/sink',
 
   // Around a job. What starts it knows the ground alone; what measures it is wired here, and loaded then.
-  'run/beside': 'agent compose config/config errors metrics/figures report run sources aws/s3',
+  'run/beside':
+    'agent compose config/config errors metrics/figures report run sources aws/s3 wiring/aws wiring/world',
   run: 'clock environment errors node:child_process node:fs node:os',
   // What a run took and what would do: values and arithmetic.
   report: 'clock metrics/figures',

@@ -5,7 +5,7 @@ import { chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type Around, type Box, boxCommand, insideCommand } from '../support/deployments/box.ts';
-import { allLines, type Documents, readDocuments } from '../support/deployments/examples.ts';
+import { allLines, at, type Documents, readDocuments } from '../support/deployments/examples.ts';
 import { noNewCode, unitFilter } from '../support/deployments/filter.ts';
 import { composeBox, ecsBox, podBox } from '../support/deployments/platform.ts';
 import { type Metadata, startMetadata } from '../support/deployments/stand-in.ts';
@@ -174,6 +174,30 @@ describe('the examples in containers', { skip: lacks }, () => {
       await agent.ended;
     });
     assert.equal(cloudwatch.accepted.length, earlier);
+  });
+
+  test('ecs/fargate-emf-task.json writes its windows as log lines, without credentials or a request', async () => {
+    const earlier = cloudwatch.requests.length;
+    const nobody = { AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '', AWS_REGION: '' };
+    const { agent } = begin(ecsBox(documents, 'ecs/fargate-emf-task.json'), {
+      environment: nobody,
+    });
+    const events = (): string[] =>
+      agent
+        .stdout()
+        .split('\n')
+        .filter((line) => line.startsWith('{"_aws"'));
+    await agent.until('two events', () => events().length >= 2, DEADLINE_MS);
+    agent.kill('SIGTERM');
+    assert.equal(await agent.ended, 0, agent.stderr());
+    const event: unknown = JSON.parse(events()[0] ?? '');
+    const metrics = at(event, '_aws', 'CloudWatchMetrics', 0);
+    assert.deepEqual(
+      [at(metrics, 'Namespace'), at(metrics, 'Dimensions'), at(event, 'ServiceName')],
+      ['Services', [['ServiceName']], 'api'],
+    );
+    assert.equal(typeof at(event, 'MemoryUtilization'), 'number');
+    assert.equal(cloudwatch.requests.length, earlier);
   });
 
   describe('around a command', () => {

@@ -19,7 +19,12 @@ import {
   type Line,
   readDocuments,
 } from '../support/deployments/examples.ts';
-import { type Metadata, standIn, startMetadata } from '../support/deployments/stand-in.ts';
+import {
+  JOB_CODE,
+  type Metadata,
+  standIn,
+  startMetadata,
+} from '../support/deployments/stand-in.ts';
 import { fillIn, metricOf, shownIn, widgetsOf } from '../support/deployments/template.ts';
 import { composeLoader, pythonTools, run, type Said } from '../support/deployments/tools.ts';
 import { lacking } from '../support/lab/needs.ts';
@@ -32,6 +37,7 @@ const DAEMON = ['ecs', 'RegisterDaemonTaskDefinition', 'AWS::ECS::DaemonTaskDefi
 /** What AWS's own service model and CloudFormation's schema call each file. */
 const REQUESTS = [
   ['ecs/fargate-task.json', ...TASK],
+  ['ecs/fargate-emf-task.json', ...TASK],
   ['ecs/ec2-task.json', ...TASK],
   ['ecs/host-task.json', ...TASK],
   ['ecs/host-service.json', 'ecs', 'CreateService', 'AWS::ECS::Service'],
@@ -233,7 +239,10 @@ describe('what the examples say', { skip: python.lacking }, () => {
     const environment = { AWS_EC2_METADATA_SERVICE_ENDPOINT: metadata.url };
     const { code, stdout, stderr } = await runAgent(argv, { environment });
     assert.equal(code, expected, `${argv.join(' ')}\n${stderr}`);
-    assert.doesNotMatch(stderr, /error|warn/i);
+    // A job that ends at once does not wait for the process that writes its status.
+    const said =
+      expected === JOB_CODE ? stderr.replace(/.*status file is not written.*/, '') : stderr;
+    assert.doesNotMatch(said, /error|warn/i);
     return stdout;
   }
 
@@ -269,7 +278,12 @@ describe('what the examples say', { skip: python.lacking }, () => {
     assert.doesNotMatch(JSON.stringify([...documents]), /"host(?:PID|Network|IPC)":true/);
   });
 
-  for (const path of ['ecs/fargate-task.json', 'ecs/ec2-task.json', 'batch/job-sidecar.json']) {
+  for (const path of [
+    'ecs/fargate-task.json',
+    'ecs/fargate-emf-task.json',
+    'ecs/ec2-task.json',
+    'batch/job-sidecar.json',
+  ]) {
     test(`${path}: what depends on the agent stops before it, and nothing needs it to live`, () => {
       const [app, agent, ...others] = containersIn(documents.get(path));
       assert.ok(app && agent && isAgent(agent) && others.length === 0);

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { AGENT, type Program, start } from '../support/program.ts';
 import { makeRoot } from '../support/root.ts';
 import { CREDENTIALS, REGION, startCloudwatch } from '../support/service/cloudwatch.ts';
@@ -117,7 +118,7 @@ for (const [version, permission] of Object.entries(PERMISSION)) {
       const program = within(MACHINE, [...once, '--metrics', 'all'], cloudwatch.url);
       assert.equal(await program.ended, 0, program.stderr());
       assert.equal(cloudwatch.accepted.length, 1);
-      assert.doesNotMatch(program.stderr(), / error |fault| at |restricted|ACCESS_DENIED/);
+      assert.doesNotMatch(program.stderr(), / error |fault|restricted|ACCESS_DENIED/);
     });
 
     test('spools and keeps a status file where it may read and write that folder', async (t) => {
@@ -184,4 +185,23 @@ describe('Deno with the least permissions', () => {
     assert.equal(await program.ended, 2);
     assert.match(program.stderr(), /permissions: do not let \/ be read: .* Deno --allow-all$/m);
   });
+});
+
+test('one executable of Node and the agent starts, publishes and checks a health', async (t) => {
+  const cloudwatch = await startCloudwatch();
+  t.after(() => cloudwatch.close());
+  const single = fileURLToPath(new URL('../../dev/single.ts', import.meta.url));
+  const home = dirname(dirname(AGENT));
+  const made = join(base, 'single');
+  const built = start(process.execPath, ['--import', 'tsx', single, made], { cwd: home });
+  assert.equal(await built.ended, 0, built.stderr());
+  const names = ['--namespace', 'N', '--service', 's', '--once', '--period', '1'];
+  const file = join(base, 'status.json');
+  const environment = environmentOf(cloudwatch.url);
+  const program = start(made, [...names, '--status-file', file], { environment });
+  assert.equal(await program.ended, 0, program.stderr());
+  assert.equal(cloudwatch.accepted.length, 1);
+  const checked = start(made, ['--healthy', file]);
+  assert.equal(await checked.ended, 1);
+  assert.match(checked.stdout(), /^sick: the agent, process \d+, ended \d s ago$/m);
 });

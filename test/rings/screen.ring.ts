@@ -38,7 +38,7 @@ describe('the screen of a dry run', { skip: lacking('tmux') }, () => {
   before(() => {
     folder = mkdtempSync(join(tmpdir(), 'screen-'));
     const command = `"${process.execPath}" "${AGENT}" --dry-run --namespace Shop --service api "$@"`;
-    writeFileSync(join(folder, 'agent'), `exec ${command}\n`);
+    writeFileSync(join(folder, 'agent'), `echo $$ >pid; exec ${command}\n`);
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -47,10 +47,9 @@ describe('the screen of a dry run', { skip: lacking('tmux') }, () => {
     options: Partial<TmuxOptions>,
     run: (terminal: Tmux) => Promise<void>,
   ): Promise<void> {
-    const terminal = new Tmux({ columns: 80, rows: 24, ...options });
+    const terminal = new Tmux({ columns: 80, rows: 24, cwd: folder, ...options });
     try {
-      terminal.type(`cd ${folder}`);
-      await terminal.until('prompt', (screen) => screen[1] === '$');
+      await terminal.until('prompt', (screen) => screen[0] === '$');
       await run(terminal);
     } finally {
       terminal.close();
@@ -147,10 +146,11 @@ describe('the screen of a dry run', { skip: lacking('tmux') }, () => {
   });
 
   test('gives the cursor back after SIGTERM and SIGHUP', async () => {
-    for (const signal of ['TERM', 'HUP']) {
+    for (const signal of ['SIGTERM', 'SIGHUP'] as const) {
       await inTerminal({}, async (terminal) => {
-        terminal.type(`sh agent & sleep 2; kill -${signal} $!; wait $!`);
+        terminal.type('sh agent');
         await terminal.until('sample', hasSample);
+        process.kill(pidOf(folder), signal);
         await terminal.until('end', (screen) => rowsWith(screen, 'ended: ') === 1);
         await assertEnded(terminal, 0);
       });
@@ -186,9 +186,9 @@ describe('the screen of a dry run', { skip: lacking('tmux') }, () => {
 
   test('lets a line of the log through, above it', async () => {
     await inTerminal({}, async (terminal) => {
-      terminal.type('sh agent &');
+      terminal.type('sh agent');
       await terminal.until('sample', hasSample);
-      terminal.type('kill -USR1 $!');
+      process.kill(pidOf(folder), 'SIGUSR1');
       await terminal.until(
         'status and one frame below it',
         (screen) =>
@@ -197,7 +197,7 @@ describe('the screen of a dry run', { skip: lacking('tmux') }, () => {
           screen.findIndex((row) => row.includes('windowsShown')) <
             screen.findIndex((row) => row.startsWith(' This host')),
       );
-      terminal.type('kill $!; wait $!');
+      terminal.press('C-c');
       await assertEnded(terminal, 0);
     });
   });
@@ -267,17 +267,14 @@ describe('the screen of a dry run', { skip: lacking('tmux') }, () => {
   }
 
   test('ends with its terminal', async () => {
-    const pidFile = join(folder, 'pid');
-    const terminal = new Tmux({ columns: 80, rows: 24 });
+    const terminal = new Tmux({ columns: 80, rows: 24, cwd: folder });
     try {
-      terminal.type(
-        `sh -c 'echo $$ >${pidFile}; exec "$0" "$@"' "${process.execPath}" "${AGENT}" --dry-run`,
-      );
+      terminal.type('sh agent');
       await terminal.until('sample', hasSample);
     } finally {
       terminal.close();
     }
-    const pid = Number(readFileSync(pidFile, 'utf8'));
+    const pid = pidOf(folder);
     const endMs = performance.now() + 10_000;
     while (isAlive(pid) && performance.now() < endMs)
       await new Promise((resolve) => setImmediate(resolve));
@@ -301,6 +298,10 @@ describe('the screen of a dry run', { skip: lacking('tmux') }, () => {
     });
   });
 });
+
+function pidOf(folder: string): number {
+  return Number(readFileSync(join(folder, 'pid'), 'utf8'));
+}
 
 function isAlive(pid: number): boolean {
   try {

@@ -105,6 +105,7 @@ function stage(statistics: Statistics = 'median', columns = 100, rows = 24): Sta
       cpuLimit: '',
       hasMemoryLimit: true,
     }),
+    otlpBytes: () => 1553,
     source,
     said,
   });

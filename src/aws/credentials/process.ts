@@ -31,9 +31,7 @@ export async function fromProcess(
     const output = { stdout: '', stderr: '' };
     const fail = (how: string): void => {
       keepSecret(...wordsOf(output.stdout));
-      const words = lastWords(output.stderr);
-      const problem = `credential_process ${how}${words}`;
-      reject(new AwsError('CredentialProcess', problem, { peer: 'process' }));
+      reject(failed(`${how}${lastWords(output.stderr)}`));
     };
     const stop = (): void => {
       killIt();
@@ -66,23 +64,21 @@ export async function fromProcess(
   }).catch((cause: unknown) => {
     if (cause instanceof AwsError || codeOf(cause) === undefined) throw cause;
     // Node's permission model, which says what allows it.
-    const problem = `credential_process cannot be started: ${reasonOf(cause)}`;
-    throw new AwsError('CredentialProcess', problem, { peer: 'process', cause });
+    throw failed(`cannot be started: ${reasonOf(cause)}`, cause);
   });
   const fields = parseFields(text);
   const names = ['AccessKeyId', 'SecretAccessKey', 'SessionToken?', 'Expiration'] as const;
   const provided =
     fields?.['Version'] === 1 ? readCredentials(fields, names, 'credential_process') : undefined;
   if (provided === undefined) {
-    const expected = 'JSON with Version 1, AccessKeyId and SecretAccessKey';
-    throw new AwsError('CredentialProcess', `credential_process: expected ${expected}`, {
-      peer: 'process',
-    });
+    throw failed('wrote no JSON with Version 1, AccessKeyId and SecretAccessKey');
   }
   if ((provided.expiresMs ?? Number.POSITIVE_INFINITY) > skew.nowMs()) return provided;
-  throw new AwsError('CredentialProcess', 'credential_process gave credentials that have expired', {
-    peer: 'process',
-  });
+  throw failed('gave credentials that have expired');
+}
+
+function failed(how: string, cause?: unknown): AwsError {
+  return new AwsError('CredentialProcess', `credential_process ${how}`, { peer: 'process', cause });
 }
 
 function killGroup(child: ChildProcess): void {

@@ -227,7 +227,8 @@ export class MemoryLevel {
 
   /** OOM kills since the folder was made; NaN where the kernel does not count them. @throws NoDataError */
   readKills(): number {
-    return keyedNumber(this.#fs.buffer, this.#events.whole(), 'oom_kill ');
+    const end = this.#events.whole();
+    return keyedNumber(this.#fs.buffer, end, 'oom_kill ');
   }
 
   /** Looks again whether memory.stat is there. */

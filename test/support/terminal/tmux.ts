@@ -12,15 +12,17 @@ export interface TmuxOptions {
   readonly columns: number;
   readonly rows: number;
   readonly environment?: Readonly<Record<string, string>>;
+  /** Where the shell begins. */
+  readonly cwd?: string;
 }
 
 /** A real terminal with a shell in it: a tmux with a socket of its own. */
 export class Tmux {
   readonly #folder: string;
 
-  constructor({ columns, rows, environment = {} }: TmuxOptions) {
+  constructor({ columns, rows, environment = {}, cwd = tmpdir() }: TmuxOptions) {
     this.#folder = mkdtempSync(join(tmpdir(), 'tmux-'));
-    const size = ['-x', String(columns), '-y', String(rows)];
+    const size = ['-x', String(columns), '-y', String(rows), '-c', cwd];
     const { PATH = '' } = process.env;
     const all = { PATH, PS1: '$ ', TERM: 'screen-256color', LANG: 'C.UTF-8', ...environment };
     const given = Object.entries(all).map(([name, value]) => `${name}=${value}`);
