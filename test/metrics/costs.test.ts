@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import type { WaitingDatum } from '../../src/delivery/packing.ts';
 import type { Publishable } from '../../src/delivery/service.ts';
+import { encodeEvents, SPLIT_BYTES } from '../../src/emf/encode.ts';
 import { CATALOG, defaultMetrics } from '../../src/metrics/catalog.ts';
 import type { Metric } from '../../src/metrics/metric.ts';
 import {
@@ -67,27 +68,16 @@ function otlpBytes(metrics: readonly Metric[]): readonly [least: number, most: n
   return [bytes, alone.reduce((sum, one) => sum + one, 0)];
 }
 
-/** A line of EMF by its specification, with nothing that need not be there. */
+/** A line of EMF as it is written, and the 26 bytes that CloudWatch Logs counts for each event besides. */
 function emfBytes(metrics: readonly Metric[]): number {
-  const { data } = windowOf(metrics);
-  const figures = data.map(({ name, values }) => [name, values[0]]);
-  const line = {
-    _aws: {
-      Timestamp: START,
-      CloudWatchMetrics: [
-        {
-          Namespace: 'Shop/Production',
-          Dimensions: [['ServiceName', 'TaskId']],
-          Metrics: data.map(({ name, unit }) => ({ Name: name, Unit: unit })),
-        },
-      ],
-    },
-    ServiceName: 'checkout',
-    TaskId: TASK,
-    ...Object.fromEntries(figures),
-  };
-  // CloudWatch Logs counts 26 bytes for each event besides.
-  return JSON.stringify(line).length + 26;
+  const { publication, ...window } = windowOf(metrics);
+  const dimensions = [
+    { Name: 'ServiceName', Value: 'checkout' },
+    { Name: 'TaskId', Value: TASK },
+  ];
+  const named = { ...publication, dimensions };
+  const { lines } = encodeEvents(window, named, { maxBytes: SPLIT_BYTES });
+  return lines.reduce((sum, line) => sum + Buffer.byteLength(line) + 26, 0);
 }
 
 const MEDIANS = defaultMetrics('median');
