@@ -30,6 +30,13 @@ stop=${stop%%.*}
 case $stop in '' | *[!0-9]*) stop=$usual ;; esac
 [ "$stop" -lt 5 ] && stop=5
 
+# Until there is a job to be told, a signal is kept: it would end this shell, and the job's exit code with it.
+signals='HUP INT QUIT USR1 USR2 PIPE ALRM TERM CONT TSTP WINCH URG XCPU XFSZ VTALRM PROF IO PWR'
+kept=''
+for name in $signals; do
+  trap "kept=\"\$kept $name\"" "$name"
+done
+
 # These signal all of our process group, and so the job. So does a terminal.
 is_told_by_parent() {
   # shellcheck disable=SC2046 # words
@@ -89,6 +96,17 @@ elif command -v "$node" >/dev/null; then
     "$node" -e "$between" -- "$@"
 fi
 
+# Told to end before there was a job: there will be none.
+for name in $kept; do
+  case $name in
+    HUP) exit 129 ;;
+    INT) exit 130 ;;
+    QUIT) exit 131 ;;
+    TERM) exit 143 ;;
+  esac
+done
+kept=''
+
 # A job in the background would get /dev/null for its standard input; this keeps the container's. From
 # here on the shell has nothing to say itself: how a child ended is the job's own business.
 exec 3<&0 4>&2 2>/dev/null
@@ -131,9 +149,10 @@ on_signal() {
   [ "$told_by_parent" -eq 1 ] && return
   is_told_by_terminal "$1" || kill -s "$1" "$job"
 }
-for name in HUP INT QUIT USR1 USR2 PIPE ALRM TERM CONT TSTP WINCH URG XCPU XFSZ VTALRM PROF IO PWR; do
+for name in $signals; do
   trap "on_signal $name" "$name"
 done
+for name in $kept; do on_signal "$name"; done
 
 # A trapped signal interrupts `wait`, so wait until the child is really gone.
 wait_for() {
