@@ -22,10 +22,12 @@ function family(pid: number): number[] {
 }
 
 const NAMES = ['--namespace', 'N', '--service', 's', '--period', '1', '--jitter', '0'];
+/** The signal that opens Node's inspector is the job's there. */
+const HEARING = 'trap "echo heard" USR1; while :; do sleep 0.1; done';
 const WAYS: readonly (readonly [what: string, argv: readonly string[]])[] = [
   ['beside an application', NAMES],
   ['in a dry run', ['--dry-run', '--period', '1']],
-  ['around a job', [...NAMES, '--', 'sleep', '30']],
+  ['around a job', [...NAMES, '--', 'sh', '-c', HEARING]],
   ['with all that it can be asked for', [...NAMES, '--metrics', 'all', '--log-level', 'debug']],
 ];
 
@@ -56,7 +58,10 @@ describe('the agent listens on nothing', { skip: lacking('ss') }, () => {
       } else await cloudwatch.waitFor(() => cloudwatch.accepted.length >= 2, 20_000);
       // The signal that would open Node's inspector.
       program.kill('SIGUSR1');
-      await program.until('status', ({ stderr }) => stderr().includes(' status '));
+      await program.until(
+        'an answer',
+        ({ stdout, stderr }) => `${stdout()}${stderr()}`.match(/ status |heard/) !== null,
+      );
       for (const one of family(pid)) assert.deepEqual(listening(one), []);
       program.kill('SIGTERM');
       await program.ended;

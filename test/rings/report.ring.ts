@@ -266,7 +266,10 @@ describe('the network of a namespace', { skip: lacking('ip', 'unshare') }, () =>
       server.close();
       assert.equal(code, 0, program.stderr());
       const sent = metricOf(program.stdout(), 'NetworkTransmitBytes');
-      assert.ok(Math.abs(sent / bytes - 1) < 0.01, `${sent}`);
+      // The other end's own count: headers are up to 4 % where the machine is too busy for long packets.
+      const path = `/sys/class/net/${name}a/statistics/rx_bytes`;
+      const received = Number(readFileSync(path, 'latin1'));
+      assert.ok(Math.abs(sent / received - 1) < 0.01 && sent >= bytes, `${sent} of ${received}`);
     } finally {
       spawnSync('sh', ['-c', `ip netns del ${name}; ip link del ${name}a`]);
     }
