@@ -13,15 +13,25 @@ const IS_THERE = /"node:(?:fs|path|process)"/;
  * @param wrapped puts the body into the function that gives it `require`
  */
 export async function bundle(options, wrapped) {
-  const { outputFiles } = await build({
+  const { outputFiles, metafile } = await build({
     ...options,
     bundle: true,
     write: false,
+    metafile: true,
     platform: 'node',
     format: 'cjs',
     plugins: [oneScope],
   });
+  checkHoisted(metafile);
   return smallest(wrapped(requireLate(outputFiles[0].text)), options.target);
+}
+
+/** @throws Error for an `import()` of ours in a form that is not known here: it would come with its wrapper */
+function checkHoisted({ inputs }) {
+  for (const [file, { imports }] of Object.entries(inputs)) {
+    const left = imports.find(({ kind, external }) => kind === 'dynamic-import' && !external);
+    if (left) throw new Error(`${file}: the import() of ${left.path} has not become an import`);
+  }
 }
 
 /**
@@ -55,6 +65,8 @@ const oneScope = {
 /**
  * `var import_x = require("x")` becomes a function that `import_x.y` calls, one for all modules. The call
  * stands in brackets: `new f().C()` would make an `f`.
+ *
+ * @throws Error where a module is required in another form: it would be loaded at each start
  */
 function requireLate(text) {
   const firsts = new Map();
@@ -67,7 +79,10 @@ function requireLate(text) {
     firsts.set(module, name);
     return `const the_${name} = ${isThere ? '' : '() => '}${module};`;
   });
-  return body.replace(/\bimport_\w+/g, (name) => names.get(name) ?? name);
+  const late = body.replace(/\bimport_\w+/g, (name) => names.get(name) ?? name);
+  const [left] = /^(?!const the_)\S.*\brequire\(".*|^.*\bimport_\w+.*/m.exec(late) ?? [];
+  if (left !== undefined) throw new Error(`it is required at the start, not at its use: ${left}`);
+  return late;
 }
 
 /** What one minifier leaves, the other finds: 3 % of the bytes, and 5 % of those that are packed. */

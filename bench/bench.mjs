@@ -1,3 +1,4 @@
+// Over 200 lines: each experiment, and the table that it fills.
 // `npm run bench`: what the agent costs, measured against a floor, as Markdown. `--quick` is a smoke
 // run of half a minute. CRATE=path adds the Rust crate where it is not on PATH.
 import { readFileSync } from 'node:fs';
@@ -6,6 +7,7 @@ import { gzipSync } from 'node:zlib';
 import { death } from './children.mjs';
 import { median } from './measure.mjs';
 import { CRATE, openPrograms } from './programs.mjs';
+import { measurePut, putLine } from './put.mjs';
 import {
   measureExit,
   measureJobStart,
@@ -22,6 +24,7 @@ const FULL = {
   publishing: { rounds: 2, from: 11, count: 21 },
   startUps: 21,
   exits: 10,
+  puts: 5,
 };
 const QUICK = {
   fast: { intervalMs: 100, rounds: 1, copies: 1, segments: 4, samples: 5 },
@@ -30,6 +33,7 @@ const QUICK = {
   publishing: { rounds: 1, from: 2, count: 5 },
   startUps: 3,
   exits: 2,
+  puts: 1,
 };
 const HOUR = { samples: 4000, publications: 60 };
 const NS_PER_SECOND = 1e9;
@@ -62,6 +66,8 @@ async function main(plan) {
   const jobStart = await measureJobStart(agentFile, environment, plan.startUps);
   tell('exit');
   const exit = await measureExit(crate ? [agent, crate] : [agent], plan.exits);
+  tell('put of the library');
+  const put = await measurePut(environment, plan.puts);
   const names = all.map(({ name }) => name);
   print([
     ...machineLines(),
@@ -75,6 +81,7 @@ async function main(plan) {
     ...hourLines(names, slow, publishing),
     scopeLine(scopes, '0.1'),
     scopeLine(slowScopes, '0.9'),
+    putLine(put),
     ...(crate ? [] : [`${CRATE} is not here: \`cargo install ${CRATE}\`, or CRATE=path, adds it.`]),
   ]);
 }

@@ -4,7 +4,15 @@
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
@@ -37,8 +45,18 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;
 }
 
+function isTarball(file: string): boolean {
+  return file.startsWith('cloudwatch-metrics-agent-') && file.endsWith('.tgz');
+}
+
 const manifest = parsed(readFileSync('package.json', 'utf8'));
 const [name, version] = [String(manifest['name']), String(manifest['version'])];
+// What a release has left there goes; a folder of anything else is not ours to empty.
+const before = existsSync(values.to) ? readdirSync(values.to) : [];
+const others = before.filter(
+  (file) => !['agent.js', 'sbom.cdx.json', 'SHA256SUMS'].includes(file) && !isTarball(file),
+);
+if (others.length > 0) throw new Error(`${values.to} holds ${others[0]}, expected a new folder`);
 if (run('git', 'status', '--porcelain') !== '') refuse('the tree holds what is not committed');
 const [, head = ''] = /^## (.*)$/m.exec(readFileSync('CHANGELOG.md', 'utf8')) ?? [];
 if (!head.startsWith(`${version}, `) || !/, \d{4}-\d{2}-\d{2}$/.test(head)) {
@@ -50,8 +68,8 @@ if (!values.trial) {
   run('npm', 'test');
 }
 
-rmSync(values.to, { recursive: true, force: true });
 mkdirSync(values.to, { recursive: true });
+for (const file of before) rmSync(join(values.to, file));
 run('npm', 'pack', '--pack-destination', values.to);
 const tarball = `${name}-${version}.tgz`;
 copyFileSync('dist/agent.js', join(values.to, 'agent.js'));

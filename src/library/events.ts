@@ -1,4 +1,5 @@
 import { reasonOf } from '../errors.ts';
+import { hearRejection } from './answer.ts';
 import type { AgentError, AgentErrorCode, AgentEvents, LogLine } from './api.ts';
 
 type Listener<Name extends keyof AgentEvents> = (event: AgentEvents[Name]) => unknown;
@@ -36,7 +37,10 @@ export class Events {
     const listeners = this.#setOf(name);
     if (listeners.size === 0) return;
     const event = make();
-    for (const listener of listeners) this.#call(name, listener, event);
+    // Those of now: one that leaves and comes again would be called without an end.
+    for (const listener of [...listeners]) {
+      if (listeners.has(listener)) this.#call(name, listener, event);
+    }
   }
 
   /** @param what tells this trouble from others: of each kind one is told at once */
@@ -84,8 +88,7 @@ export class Events {
       else this.fail('LISTENER', name, message, { cause });
     };
     try {
-      const answer = listener(event);
-      if (answer instanceof Promise) answer.catch(failed);
+      hearRejection(listener(event), failed);
     } catch (error) {
       failed(error);
     }

@@ -34,6 +34,8 @@ export class Guest implements MetricsAgent {
   readonly #options: GuestOptions;
   readonly #waiting = new Set<(isOver: boolean) => void>();
   #flushing: Promise<unknown> = Promise.resolve();
+  /** One that has not begun: all that is put until then goes with it. */
+  #nextFlush: Promise<Delivered> | undefined;
   #flushedMs = Number.NEGATIVE_INFINITY;
   #stopped: Promise<Delivered> | undefined;
   /** What the stop came to. */
@@ -69,13 +71,14 @@ export class Guest implements MetricsAgent {
 
   flush(): Promise<Delivered> {
     if (this.#stopped !== undefined) return this.#stopped;
-    const flushed = held(this.#flushing.then(() => this.#flush()));
-    this.#flushing = flushed;
-    return flushed;
+    this.#nextFlush ??= held(this.#flush(this.#flushing));
+    this.#flushing = this.#nextFlush;
+    return this.#nextFlush;
   }
 
   stop(): Promise<Delivered> {
-    this.#stopped ??= held(this.#stop());
+    // A listener may ask, amid a sample or a window: that is brought to its end before.
+    this.#stopped ??= held(Promise.resolve().then(() => this.#stop()));
     return this.#stopped;
   }
 
@@ -106,15 +109,21 @@ export class Guest implements MetricsAgent {
     this.stop();
   };
 
-  async #flush(): Promise<Delivered> {
+  async #flush(before: Promise<unknown>): Promise<Delivered> {
     const { agent, clock, config, ending, events } = this.#options;
     const deadlineMs = clock.monoMs() + config.flushTimeoutMs;
+    await before;
     const untilMs = this.#flushedMs + FLUSH_EVERY_MS;
     if (untilMs > clock.monoMs()) await sleep(clock, untilMs - clock.monoMs(), ending.signal);
+    this.#nextFlush = undefined;
     if (this.#stopped !== undefined) return this.#stopped;
     this.#flushedMs = clock.monoMs();
-    agent.hurry(deadlineMs);
-    await this.#drained(deadlineMs);
+    try {
+      agent.hurry(deadlineMs);
+      await this.#drained(deadlineMs);
+    } catch (cause) {
+      events.fail('FAULT', 'flush', 'the flush went wrong, please report it', { cause });
+    }
     events.turn();
     return this.#delivered();
   }

@@ -2,6 +2,7 @@ import type { Writable } from 'node:stream';
 import type { Clock } from '../clock.ts';
 import { createLog, type Fields, LEVELS, type Level, type Log } from '../log.ts';
 import { type Lines, linesTo } from '../sinks/lines.ts';
+import { hearRejection } from './answer.ts';
 import type { LogLine } from './api.ts';
 
 export interface LogOptions {
@@ -24,10 +25,16 @@ export function libraryLog({ clock, level, format, log, stderr }: LogOptions): L
     (name: Level) =>
     (message: string, fields: Fields = {}): void => {
       if (LEVELS.indexOf(name) > loudest) return;
+      // A log that fails has nowhere to say so.
       try {
-        log({ time: new Date(clock.wallMs()), level: name, message, fields });
+        const answer: unknown = log({
+          time: new Date(clock.wallMs()),
+          level: name,
+          message,
+          fields,
+        });
+        hearRejection(answer, () => undefined);
       } catch {
-        // A log that fails has nowhere to say so.
         return;
       }
     };

@@ -63,7 +63,14 @@ async function open(settings: Settings, host: Host): Promise<MetricsAgent> {
   };
   const closers: (() => void)[] = [];
   const close = (): void => {
-    for (const one of closers.splice(0)) one();
+    for (const one of closers.splice(0)) {
+      // What one holds on to is no reason to keep the others.
+      try {
+        one();
+      } catch (cause) {
+        fault(cause);
+      }
+    }
   };
   const ending = new AbortController();
   let guest: Guest | undefined;

@@ -104,8 +104,9 @@ function wholePoints(batch: readonly Publishable[]): readonly Together[] {
     const points: { window: Publishable; data: WaitingDatum[] }[] = [];
     for (const datum of window.data) {
       const last = points.at(-1);
-      const isMore = datum.counts !== undefined && last?.data[0]?.name === datum.name;
-      if (isMore && last.data[0]?.counts !== undefined) last.data.push(datum);
+      const { name, unit, counts } = last?.data[0] ?? {};
+      const isMore = name === datum.name && unit === datum.unit;
+      if (isMore && counts && datum.counts) last?.data.push(datum);
       else points.push({ window, data: [datum] });
     }
     return points;
@@ -134,7 +135,8 @@ function encodePoint(
   const more = {
     // Of what happened in the window, and in no other: 1 is DELTA.
     ...(!isGauge && { aggregationTemporality: 1 }),
-    ...(kind === 'sum' && { isMonotonic: true }),
+    // Of the library's callers, who may count down.
+    ...(kind === 'sum' && { isMonotonic: (values[0] ?? 0) >= 0 }),
   };
   const point = {
     ...(!isGauge && { startTimeUnixNano: startMs }),

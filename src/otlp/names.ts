@@ -60,16 +60,18 @@ const SUMS = new Set(CATALOG.filter(({ reduce }) => reduce === 'sum').map(({ nam
 
 /**
  * @param unit CloudWatch's
- * @param isFraction a percentage was published as 0 to 1
+ * @param isFraction a percentage of ours was published as 0 to 1
  */
 export function otelName(metric: string, unit: string, isFraction: boolean): Name {
-  const [text = '', given, key, value] = (NAMES[metric] ?? `.${snakeCase(metric)}`).split(' ');
+  const ours = Object.hasOwn(NAMES, metric) ? NAMES[metric] : undefined;
+  const [text = '', given, key, value] = (ours ?? `.${snakeCase(metric)}`).split(' ');
   const [ucum, divisor] = ucumOf(unit);
   return {
     name: text.startsWith('.') ? OWN + text.slice(1) : text,
     unit: given ?? ucum,
-    divisor: unit === 'Percent' && isFraction ? 1 : divisor,
-    isSum: SUMS.has(metric),
+    divisor: ours && unit === 'Percent' && isFraction ? 1 : divisor,
+    // Of the library's callers, counts are summed.
+    isSum: ours ? SUMS.has(metric) : unit === 'Count',
     ...(key !== undefined && value !== undefined && { attribute: [key, value] }),
   };
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { runInNewContext } from 'node:vm';
 import type { AgentError } from '../../src/library/api.ts';
 import { Events } from '../../src/library/events.ts';
 
@@ -57,6 +58,42 @@ test('a listener that throws or rejects harms nobody, and is told of as an error
     ],
   );
   assert.ok(errors[0]?.cause instanceof Error);
+});
+
+test('a listener that leaves and comes again is called once, and one that has left is not', () => {
+  const { door } = events();
+  const seen: string[] = [];
+  const again = (): void => {
+    seen.push('again');
+    if (seen.length > 9) assert.fail('called without an end');
+    door.off('sample', again);
+    door.on('sample', again);
+    door.off('sample', gone);
+  };
+  const gone = (): number => seen.push('gone');
+  door.on('sample', again);
+  door.on('sample', gone);
+  door.emit('sample', () => SAMPLE);
+  assert.deepEqual(seen, ['again']);
+});
+
+test('a promise of another realm or library that rejects is told of, too', async () => {
+  const { door } = events();
+  const told = new Promise<string[]>((resolve) => {
+    const messages: string[] = [];
+    door.on('error', ({ message }) => messages.push(message) === 2 && resolve(messages));
+  });
+  door.on('sample', () => runInNewContext('Promise.reject("elsewhere")'));
+  door.on('window', () => ({
+    // biome-ignore lint/suspicious/noThenProperty: as a library's own promise.
+    then: (_: unknown, failed: (cause: unknown) => void) => failed('not even an Error'),
+  }));
+  door.emit('sample', () => SAMPLE);
+  door.emit('window', () => ({ start: new Date(0), end: new Date(0), samples: 0, metrics: [] }));
+  assert.deepEqual((await told).sort(), [
+    'a listener of "sample" failed: elsewhere',
+    'a listener of "window" failed: not even an Error',
+  ]);
 });
 
 test('a listener of errors that throws is a line of the log', () => {

@@ -281,6 +281,7 @@ describe('an agent', () => {
        const began = performance.now();
        agent.put('A', 1, 'Count');
        const first = agent.flush();
+       await new Promise(setImmediate);
        agent.put('A', 2, 'Count');
        await Promise.all([first, agent.flush()]);
        const took = performance.now() - began;

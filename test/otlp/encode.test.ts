@@ -52,7 +52,7 @@ function expected(batch: readonly Publishable[]): Line[] {
     const lines = new Map<string, number>();
     data.forEach(({ name, unit, values, counts }, index) => {
       const { divisor } = otelName(name, unit, false);
-      const key = counts === undefined ? `${name} ${index}` : `${name} histogram`;
+      const key = [name, unit, counts === undefined ? index : 'histogram'].join('\t');
       const figures = counts ?? values.slice(0, 1).map((value) => value / divisor);
       lines.set(
         key,
@@ -60,10 +60,9 @@ function expected(batch: readonly Publishable[]): Line[] {
       );
     });
     return [...lines].map(([key, figure]): Line => {
-      const [name = '', last] = key.split(' ');
+      const [name = '', unit = '', last] = key.split('\t');
       const isHistogram = last === 'histogram';
-      const first = data.find((datum) => datum.name === name);
-      const otel = otelName(name, first?.unit ?? '', false);
+      const otel = otelName(name, unit, false);
       const start = isHistogram || otel.isSum ? startMs : '';
       const of = [publication.namespace, otel.name, otel.attribute?.[1], start, endMs];
       return [[...of, isHistogram].join(' '), figure];
@@ -157,6 +156,19 @@ describe('a batch of windows as OTLP', () => {
       page?.map(({ count, sum, min, max, zeroCount }) => ({ count, sum, min, max, zeroCount })),
       [{ count: 7, sum: 3.625, min: 0, max: 1, zeroCount: 2 }],
     );
+  });
+
+  test('makes two points of one name with two units', () => {
+    const common = { name: 'Size', values: [1, 2], counts: [1, 1] };
+    const data = [
+      { ...common, unit: 'Bytes' as const },
+      { ...common, unit: 'Milliseconds' as const },
+      { name: 'Left', unit: 'Count' as const, values: [-2] },
+    ];
+    const window = { startMs: 0, endMs: WINDOW_MS, data, publication: PUBLICATION };
+    const text = encodePage([window], { isFraction: false }).body(0);
+    const [size, time, left] = JSON.parse(text).resourceMetrics[0].scopeMetrics[0].metrics;
+    assert.deepEqual([size.unit, time.unit, left.sum.isMonotonic], ['By', 's', false]);
   });
 
   test('names the datums behind a point', () => {

@@ -47,6 +47,21 @@ describe('a name of the catalog', () => {
   });
 });
 
+describe('a metric of the library’s caller', () => {
+  test('may be called as what each object of the language has', () => {
+    for (const name of ['constructor', '__proto__', 'toString']) {
+      assert.match(otelName(name, 'None', false).name, /^cloudwatch_metrics_agent\.\w+$/);
+    }
+  });
+
+  test('is a sum where it is counted, and never a fraction already', () => {
+    assert.equal(otelName('OrdersPlaced', 'Count', false).isSum, true);
+    assert.equal(otelName('OrdersPlaced', 'Bytes', false).isSum, false);
+    assert.equal(otelName('CacheHits', 'Percent', true).divisor, 100);
+    assert.equal(otelName('CPUUtilization', 'Percent', true).divisor, 1);
+  });
+});
+
 test('every unit of CloudWatch is one of UCUM', () => {
   const units = UNITS.map((unit) => otelName('X', unit, false).unit);
   assert.equal(

@@ -27,8 +27,21 @@ describe('npm run release', () => {
     assert.match(String(stderr), /no release: /);
   });
 
+  test('empties no folder but one of a release', () => {
+    const folder = join(base, 'mine');
+    mkdirSync(folder);
+    writeFileSync(join(folder, 'agent.js'), 'mine');
+    writeFileSync(join(folder, 'thesis.txt'), 'mine');
+    const { status, stderr } = script('release.ts', '--trial', '--to', folder);
+    assert.equal(status, 1);
+    assert.match(String(stderr), /mine holds thesis\.txt, expected a new folder/);
+    assert.deepEqual(readdirSync(folder).sort(), ['agent.js', 'thesis.txt']);
+  });
+
   test('leaves the tarball, the file, what it contains and checksums that are right', () => {
     const folder = join(base, 'trial');
+    mkdirSync(folder);
+    writeFileSync(join(folder, 'cloudwatch-metrics-agent-0.0.1.tgz'), 'of the one before');
     const { status, stdout, stderr } = script('release.ts', '--trial', '--to', folder);
     assert.equal(status, 0, String(stderr));
     const [tarball = '', ...rest] = [...readdirSync(folder)].sort(

@@ -82,12 +82,14 @@ function decodeMetric(value: unknown, resource: OtlpPoint['resource']): OtlpPoin
     ...(kind === 'sum' ? ['isMonotonic'] : []),
   ]);
   if (kind !== 'gauge' && data['aggregationTemporality'] !== 1) throw bad(`${name} is not DELTA`);
-  if (kind === 'sum' && data['isMonotonic'] !== true) throw bad(`${name} is not monotonic`);
   return list(data, 'dataPoints').map((point) => {
     const common = { resource, name, unit, kind };
-    return kind === 'exponentialHistogram'
-      ? { ...common, ...decodeHistogram(point) }
-      : { ...common, ...decodeNumber(point, kind === 'sum') };
+    if (kind === 'exponentialHistogram') return { ...common, ...decodeHistogram(point) };
+    const decoded = decodeNumber(point, kind === 'sum');
+    if (kind === 'sum' && data['isMonotonic'] !== decoded.value >= 0) {
+      throw bad(`${name}: monotonic or not, by ${decoded.value}`);
+    }
+    return { ...common, ...decoded };
   });
 }
 
