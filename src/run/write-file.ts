@@ -48,7 +48,7 @@ export function writeFileApart(
     const timer = setTimeout(() => {
       child.kill('SIGKILL');
       child.unref();
-      reject(failure('TIMEOUT', `${path}: the disk did not answer in time`));
+      reject(failure('TIMEOUT', `${path}: not written within ${timeoutMs} ms`));
     }, timeoutMs);
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       said += text;

@@ -210,6 +210,28 @@ describe('what is in the way of the status file', () => {
     assert.deepEqual(readdirSync(rig.folder), ['status.json']);
   });
 
+  test('a job that ends while the first words are on their way has its last ones, too', async (t) => {
+    const rig = rigOf(t, { isBesideJob: true });
+    const sink = rig.status.around(rig.sink);
+    rig.status.begin(() => ({}));
+    rig.clock.advance(0);
+    await sink.flush(rig.clock.monoMs() + 8000);
+    assert.equal(read(rig.file)['state'], 'ended');
+    assert.deepEqual(rig.logged, []);
+  });
+
+  test('what takes longer than a period is trouble only after ten seconds', async (t) => {
+    const rig = rigOf(t, { isBesideJob: true, periodMs: 1000 });
+    rig.status.begin(() => ({}));
+    rig.clock.advance(0);
+    for (let second = 0; second < 9; second += 1) rig.clock.advance(1000);
+    assert.deepEqual(rig.logged, []);
+    rig.clock.advance(1000);
+    assert.match(rig.logged.join(), /^warn .* reason="the disk does not answer"$/);
+    await rig.status.around(rig.sink).flush(rig.clock.monoMs() + 8000);
+    assert.equal(read(rig.file)['state'], 'ended');
+  });
+
   test('beside a job a device is left alone, too', async (t) => {
     const rig = rigOf(t, { isBesideJob: true });
     assert.equal(spawnSync('mkfifo', [rig.file]).status, 0);
