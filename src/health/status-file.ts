@@ -105,7 +105,7 @@ export function openStatusFile(options: StatusFileOptions): StatusFile {
     threads.held += 1;
     try {
       await look();
-      await writeFile(beside, text);
+      await writeFile(beside, text, { flag: 'wx' });
       own = (await stat(beside)).mtimeMs;
       await rename(beside, path);
     } catch (error) {
