@@ -35,8 +35,12 @@ export interface StatusFile {
 }
 
 const LONGEST_MS = 60_000;
-/** Of the time for the flush, for the last words. */
+/** Of the time for the flush, kept for the last words, which may take longer where there is more left. */
 const END_MS = 200;
+/** Most that the last words may hold the end: room for two starts of a process on a busy machine. */
+const LAST_MS = 3000;
+/** So much sooner a process of its own is given up, so that the end finds it killed. */
+const KILL_MS = 100;
 /** For one writing by a process of its own. */
 const APART_MS = 10_000;
 /** A file system in memory always answers. @see linux/magic.h */
@@ -51,7 +55,8 @@ export function openStatusFile(options: StatusFileOptions): StatusFile {
   const beside = `${path}.${random().toString(36).slice(2, 9)}.tmp`;
   let tell = (): Fields => ({});
   let cancel = (): void => undefined;
-  let isBusy = false;
+  let writing: Promise<void> | undefined;
+  let busySinceMs = 0;
   let trouble = '';
   /** Tells what we have written last from what somebody else has. */
   let own: number | undefined;
@@ -62,9 +67,24 @@ export function openStatusFile(options: StatusFileOptions): StatusFile {
     trouble = reason;
   }
 
+  /** One at a time: what takes longer than a period is late, and not yet in trouble. */
+  function turn(): void {
+    cancel = clock.after(Math.min(periodMs, LONGEST_MS), turn);
+    if (writing === undefined) {
+      busySinceMs = clock.monoMs();
+      writing = write('running', APART_MS).then(() => {
+        writing = undefined;
+      });
+    } else if (clock.monoMs() - busySinceMs >= APART_MS) report('the disk does not answer');
+  }
+
+  /** After those that are on their way. */
+  async function writeLast(endMs: number): Promise<void> {
+    await writing;
+    await write('ended', Math.max(0, endMs - KILL_MS - clock.monoMs()));
+  }
+
   async function write(state: string, timeoutMs: number): Promise<void> {
-    if (isBusy) return report('the disk does not answer');
-    isBusy = true;
     try {
       const status = {
         ...{ state, time: new Date(clock.wallMs()).toISOString(), periodSeconds: periodMs / 1000 },
@@ -76,7 +96,6 @@ export function openStatusFile(options: StatusFileOptions): StatusFile {
     } catch (error) {
       report(reasonOf(error));
     }
-    isBusy = false;
   }
 
   async function put(text: string, timeoutMs: number): Promise<void> {
@@ -86,7 +105,7 @@ export function openStatusFile(options: StatusFileOptions): StatusFile {
     threads.held += 1;
     try {
       await look();
-      await writeFile(beside, text);
+      await writeFile(beside, text, { flag: 'wx' });
       own = (await stat(beside)).mtimeMs;
       await rename(beside, path);
     } catch (error) {
@@ -120,16 +139,13 @@ export function openStatusFile(options: StatusFileOptions): StatusFile {
       async flush(deadlineMs) {
         const outcome = await sink.flush(deadlineMs - END_MS);
         cancel();
-        await within(clock, Math.max(0, deadlineMs - clock.monoMs()), write('ended', END_MS));
+        const leftMs = Math.max(0, Math.min(LAST_MS, deadlineMs - clock.monoMs()));
+        await within(clock, leftMs, writeLast(clock.monoMs() + leftMs));
         return outcome;
       },
     }),
     begin(telling) {
       tell = telling;
-      const turn = (): void => {
-        cancel = clock.after(Math.min(periodMs, LONGEST_MS), turn);
-        write('running', APART_MS);
-      };
       cancel = clock.after(0, turn);
     },
   };

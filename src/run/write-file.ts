@@ -8,11 +8,11 @@ import { failure } from '../errors.ts';
 const WRITER = `
 const { closeSync, fsyncSync, openSync, readFileSync, renameSync, statSync, unlinkSync, writeSync }=require('fs');
 const [path] = process.argv.slice(1);
-const beside = path + '.' + process.pid + '.tmp';
+const beside = path + '.' + Math.random().toString(36).slice(2) + '.tmp';
 try {
   const bytes = readFileSync(0);
   if (statSync(path, { throwIfNoEntry: false })?.isFile() === false) throw { code: 'not an ordinary file' };
-  const fd = openSync(beside, 'w', 0o644);
+  const fd = openSync(beside, 'wx', 0o644);
   for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
   // Node's permission model forbids it altogether from 26 on.
   try { fsyncSync(fd); } catch (error) { if (error.code !== 'ERR_ACCESS_DENIED') throw error; }
@@ -48,7 +48,7 @@ export function writeFileApart(
     const timer = setTimeout(() => {
       child.kill('SIGKILL');
       child.unref();
-      reject(failure('TIMEOUT', `${path}: the disk did not answer in time`));
+      reject(failure('TIMEOUT', `${path}: not written within ${timeoutMs} ms`));
     }, timeoutMs);
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       said += text;

@@ -8,6 +8,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -39,9 +40,11 @@ interface How {
   readonly periodMs?: number;
   readonly isBesideJob?: boolean;
   readonly place?: (folder: string) => string;
+  readonly random?: () => number;
 }
 
-function rigOf(t: TestContext, { periodMs = 60_000, isBesideJob = false, place }: How = {}): Rig {
+function rigOf(t: TestContext, how: How = {}): Rig {
+  const { periodMs = 60_000, isBesideJob = false, place, random = Math.random } = how;
   const folder = mkdtempSync(join(tmpdir(), 'status-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const file = place?.(folder) ?? join(folder, 'status.json');
@@ -61,7 +64,7 @@ function rigOf(t: TestContext, { periodMs = 60_000, isBesideJob = false, place }
     status: () => ({ windowsSent: 3 }),
   };
   const own = { path: file, periodMs, pid: process.pid, version: '1.2.3', poolSize: undefined };
-  const status = openStatusFile({ ...own, clock, log, threads, random: Math.random, isBesideJob });
+  const status = openStatusFile({ ...own, clock, log, threads, random, isBesideJob });
   t.after(() => clock.advance(0));
   return { file, folder, clock, status, threads, logged, sink, deadlines };
 }
@@ -180,6 +183,18 @@ describe('what is in the way of the status file', () => {
     });
   }
 
+  test('a link that somebody put where it is written beside leads nowhere', async (t) => {
+    const rig = rigOf(t, { random: () => 0.5 });
+    const other = join(rig.folder, 'other');
+    writeFileSync(other, 'theirs');
+    symlinkSync(other, `${rig.file}.i.tmp`);
+    rig.status.begin(() => ({}));
+    rig.clock.advance(0);
+    await until('said', () => rig.logged.length > 0);
+    assert.match(rig.logged[0] ?? '', /EEXIST/);
+    assert.equal(readFileSync(other, 'utf8'), 'theirs');
+  });
+
   test('another agent that writes the same file is noticed', async (t) => {
     const rig = rigOf(t);
     await begun(rig);
@@ -208,6 +223,28 @@ describe('what is in the way of the status file', () => {
     });
     assert.equal(read(rig.file)['state'], 'running');
     assert.deepEqual(readdirSync(rig.folder), ['status.json']);
+  });
+
+  test('a job that ends while the first words are on their way has its last ones, too', async (t) => {
+    const rig = rigOf(t, { isBesideJob: true });
+    const sink = rig.status.around(rig.sink);
+    rig.status.begin(() => ({}));
+    rig.clock.advance(0);
+    await sink.flush(rig.clock.monoMs() + 8000);
+    assert.equal(read(rig.file)['state'], 'ended');
+    assert.deepEqual(rig.logged, []);
+  });
+
+  test('what takes longer than a period is trouble only after ten seconds', async (t) => {
+    const rig = rigOf(t, { isBesideJob: true, periodMs: 1000 });
+    rig.status.begin(() => ({}));
+    rig.clock.advance(0);
+    for (let second = 0; second < 9; second += 1) rig.clock.advance(1000);
+    assert.deepEqual(rig.logged, []);
+    rig.clock.advance(1000);
+    assert.match(rig.logged.join(), /^warn .* reason="the disk does not answer"$/);
+    await rig.status.around(rig.sink).flush(rig.clock.monoMs() + 8000);
+    assert.equal(read(rig.file)['state'], 'ended');
   });
 
   test('beside a job a device is left alone, too', async (t) => {

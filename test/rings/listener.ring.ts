@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { lacking } from '../support/lab/needs.ts';
-import { startAgent } from '../support/program.ts';
+import { type Program, startAgent } from '../support/program.ts';
 import { CREDENTIALS, REGION, startCloudwatch } from '../support/service/cloudwatch.ts';
 
 /** What a process listens on by the kernel: TCP, UDP and UNIX sockets. */
@@ -22,12 +22,14 @@ function family(pid: number): number[] {
 }
 
 const NAMES = ['--namespace', 'N', '--service', 's', '--period', '1', '--jitter', '0'];
-/** The signal that opens Node's inspector is the job's there. */
-const HEARING = 'trap "echo heard" USR1; while :; do sleep 0.1; done';
+const JOB = 'trap "echo got" USR1; trap exit TERM; while :; do sleep 0.1; done';
+/** Nobody is there, and nobody need be. */
+const DATAGRAMS = 'emf=udp://127.0.0.1:9';
 const WAYS: readonly (readonly [what: string, argv: readonly string[]])[] = [
   ['beside an application', NAMES],
   ['in a dry run', ['--dry-run', '--period', '1']],
-  ['around a job', [...NAMES, '--', 'sh', '-c', HEARING]],
+  ['around a job, which gets the signal', [...NAMES, '--', 'sh', '-c', JOB]],
+  ['with windows as datagrams too', [...NAMES, '--output', 'cloudwatch', '--output', DATAGRAMS]],
   ['with all that it can be asked for', [...NAMES, '--metrics', 'all', '--log-level', 'debug']],
 ];
 
@@ -58,10 +60,9 @@ describe('the agent listens on nothing', { skip: lacking('ss') }, () => {
       } else await cloudwatch.waitFor(() => cloudwatch.accepted.length >= 2, 20_000);
       // The signal that would open Node's inspector.
       program.kill('SIGUSR1');
-      await program.until(
-        'an answer',
-        ({ stdout, stderr }) => `${stdout()}${stderr()}`.match(/ status |heard/) !== null,
-      );
+      const isSeen = ({ stdout, stderr }: Program): boolean =>
+        /^got$/m.test(stdout()) || stderr().includes(' status ');
+      await program.until('what the signal does', isSeen);
       for (const one of family(pid)) assert.deepEqual(listening(one), []);
       program.kill('SIGTERM');
       await program.ended;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -187,7 +187,7 @@ describe('Deno with the least permissions', () => {
   });
 });
 
-test('one executable of Node and the agent starts, publishes and checks a health', async (t) => {
+test('one executable of Node and the agent publishes, checks a health and goes around a job', async (t) => {
   const cloudwatch = await startCloudwatch();
   t.after(() => cloudwatch.close());
   const single = fileURLToPath(new URL('../../dev/single.ts', import.meta.url));
@@ -204,4 +204,15 @@ test('one executable of Node and the agent starts, publishes and checks a health
   const checked = start(made, ['--healthy', file]);
   assert.equal(await checked.ended, 1);
   assert.match(checked.stdout(), /^sick: the agent, process \d+, ended \d s ago$/m);
+  // It starts itself, as Node, for the job's files.
+  cloudwatch.play(() => serviceUnavailable());
+  const [spool, receipt] = [join(base, 'spool'), join(base, 'receipt.json')];
+  const files = ['--spool', spool, '--status-file', file, '--receipt', receipt];
+  const flags = ['--namespace', 'N', '--service', 's', '--flush-timeout', '2', ...files];
+  const job = start(made, [...flags, '--', 'sh', '-c', 'exit 7'], { environment });
+  assert.equal(await job.ended, 7, job.stderr());
+  assert.doesNotMatch(job.stderr(), /not written|cannot be written/);
+  const { exitCode, windowsSpooled } = JSON.parse(readFileSync(receipt, 'utf8'));
+  assert.deepEqual([exitCode, windowsSpooled], [7, 1]);
+  assert.match(readFileSync(file, 'utf8'), /^{"state":"ended"/);
 });
