@@ -17,8 +17,9 @@ export function manPage(version: string, table: FlagTable): string {
 }
 
 function beforeOptions(version: string): string {
+  // The section's usual name has no room between titles that long.
   return `.\\" Made from the flag table by dev/shell.ts.
-.TH ${PROGRAM.toUpperCase()} 1 ${WRITTEN} "${PROGRAM} ${version}"
+.TH ${PROGRAM.toUpperCase()} 1 ${WRITTEN} "${PROGRAM} ${version}" "Manual"
 .SH NAME
 ${bold(PROGRAM).replace(/^\\fB|\\fR$/g, '')} \\- CPU and memory to Amazon CloudWatch
 .SH SYNOPSIS
@@ -79,8 +80,12 @@ ${example(`${PROGRAM} -n Jobs -s train -- python train.py`)}`;
 function filled(page: string): string {
   const lines: string[] = [];
   for (const line of page.split('\n')) {
+    if (line.startsWith('.')) {
+      lines.push(line);
+      continue;
+    }
     lines.push('');
-    for (const word of line.startsWith('.') ? [line] : line.split(' ')) {
+    for (const word of line.split(' ')) {
       const last = lines.pop() ?? '';
       const longer = last === '' ? word : `${last} ${word}`;
       if (longer.length <= LINE) lines.push(longer);

@@ -67,7 +67,7 @@ function textLine(time: string, level: Level, message: string, fields: Fields): 
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => ` ${name}=${quoted(String(value))}`)
     .join('');
-  return `${time} ${level} ${message.replaceAll('\n', ' ')}${tail}`;
+  return `${time} ${level} ${message.replace(/\p{Cc}/gu, ' ')}${tail}`;
 }
 
 /**

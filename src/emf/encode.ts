@@ -10,8 +10,10 @@ export const MAX_METRICS = 100;
 export const MAX_VALUES = 100;
 /** Log drivers and runtimes cut a line after 16 KiB (Docker, containerd); agents read 64 KiB of it. */
 export const SPLIT_BYTES = 16_000;
-/** 256 KiB, which services took before they took 1 MB, with the 26 bytes that they add. */
-export const MAX_EVENT_BYTES: number = 256 * 1024 - 26;
+/** What CloudWatch Logs counts for an event besides its text. */
+export const EVENT_BYTES = 26;
+/** 256 KiB, which services took before they took 1 MB, with what they add. */
+export const MAX_EVENT_BYTES: number = 256 * 1024 - EVENT_BYTES;
 /** Of one datagram over IPv4, with its line feed. */
 export const MAX_DATAGRAM_BYTES = 65_506;
 

@@ -4,6 +4,7 @@ import { ConfigError, codeOf, failure, reasonOf } from '../errors.ts';
 import type { ClosedWindow } from '../metrics/aggregate.ts';
 import type { Publication } from '../metrics/publication.ts';
 import {
+  EVENT_BYTES,
   type EventOptions,
   encodeEvents,
   logGroupOf,
@@ -93,6 +94,12 @@ function printWay(print: OpenOptions['print']): Way {
     },
     close: () => undefined,
   };
+}
+
+/** What CloudWatch Logs bills of a window. */
+export function emfBytes(window: ClosedWindow, publication: Publication): number {
+  const { lines } = encodeEvents(window, publication, eventOptions(undefined, publication));
+  return lines.reduce((sum, line) => sum + Buffer.byteLength(line) + EVENT_BYTES, 0);
 }
 
 /** What a dry run shows of a window. */

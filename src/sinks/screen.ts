@@ -35,8 +35,12 @@ export interface ScreenOptions {
   readonly window: Window;
   readonly aggregate: AggregateOptions;
   readonly measured: () => Measured;
+  /** Kinds of outputs that are set. */
+  readonly outputs: readonly string[];
   /** What a window takes over OTLP. */
   readonly otlpBytes: (window: ClosedWindow) => number;
+  /** What it takes as EMF, where that is set. */
+  readonly emfBytes?: (window: ClosedWindow) => number;
   readonly source: {
     readonly absent: ReadonlyMap<string, string>;
     /** Another one has a course of its own. */
@@ -85,6 +89,7 @@ export class Screen implements Sink, Drawn {
   /** Metrics that have had a datum. */
   readonly #billed = new Set<string>();
   #otlpBytes = 0;
+  #emfBytes = 0;
   #windows = 0;
   #hasEnded = false;
 
@@ -134,7 +139,9 @@ export class Screen implements Sink, Drawn {
   #weigh(window: ClosedWindow): void {
     for (const { name } of window.data) this.#billed.add(name);
     if (window.data.length === 0) return;
-    this.#otlpBytes = Math.max(this.#otlpBytes, this.#options.otlpBytes(window));
+    const { otlpBytes, emfBytes } = this.#options;
+    this.#otlpBytes = Math.max(this.#otlpBytes, otlpBytes(window));
+    this.#emfBytes = Math.max(this.#emfBytes, emfBytes?.(window) ?? 0);
   }
 
   async flush(): Promise<Outcome> {
@@ -216,8 +223,10 @@ export class Screen implements Sink, Drawn {
     const nowMs = this.#clock.wallMs();
     this.#weigh({ startMs: nowMs, endMs: nowMs, samples: window.samples, data });
     const width = Math.max(...data.map(({ name }) => name.length));
-    const absent = [...source.absent].map(([name, reason]) => `no ${name}: ${reason}`);
-    const isNews = (text: string): boolean => !absent.some((line) => line.endsWith(`: ${text}`));
+    const absent = [...source.absent].map(([name, reason]) =>
+      reason.startsWith(`no ${name}`) ? reason : `no ${name}: ${reason}`,
+    );
+    const isNews = (text: string): boolean => !absent.some((line) => line.endsWith(text));
     return {
       ...this.#measured,
       gauges: this.#gauges(),
@@ -257,33 +266,37 @@ export class Screen implements Sink, Drawn {
   /** When the open window goes, and where to. */
   #next(datums: number): string {
     if (this.#hasEnded) return `ended: ${plural(this.#windows, 'window')} shown`;
-    const { periodMs, publication } = this.#options;
+    const { periodMs, publication, outputs } = this.#options;
     const wallMs = this.#clock.wallMs();
     const leftMs = gridBefore(wallMs, periodMs) + periodMs - wallMs;
     const dimensions = publication.dimensions.map(({ Name, Value }) => `${Name}=${Value}`);
     const where = [publication.namespace, ...dimensions].join(', ');
-    return `in ${Math.ceil(leftMs / SECOND_MS)} s: ${plural(datums, 'datum')} to ${where}`;
+    const by = outputs.join() === 'cloudwatch' ? '' : ` by ${outputs.join(' and ')}`;
+    return `in ${Math.ceil(leftMs / SECOND_MS)} s: ${plural(datums, 'datum')}${by} to ${where}`;
   }
 
   /** What is billed is what has had a datum; as long as nothing has, what is asked for. */
   #prices(): Price[] {
-    const { periodMs, aggregate: how } = this.#options;
+    const { periodMs, aggregate: how, outputs } = this.#options;
+    const [isClassic, isEmf] = ['cloudwatch', 'emf'].map((kind) => outputs.includes(kind));
     const told = how.metrics.filter(({ name }) => this.#billed.has(name));
     const metrics = told.length > 0 ? told : how.metrics;
     const price = (model: string, count: number, dollars: number): Price => [
       model,
       plural(count, 'metric'),
-      `$${dollars.toFixed(2)}`,
+      dollarsText(dollars),
     ];
+    const sending =
+      isClassic || !isEmf
+        ? requestsMonth(periodMs)
+        : bytesMonth(periodMs, this.#emfBytes, PRICES.logsGigabyte);
     const classic = (['median', 'distribution'] as const).map((kind) => {
       const count = metricsOf(kind, metrics, CATALOG).length;
-      return price(`${kind}s`, count, metricsMonth(count) + requestsMonth(periodMs));
+      return price(`${kind}s`, count, metricsMonth(count) + sending);
     });
     if (how.statistics === 'distribution') classic.reverse();
-    return [
-      ...classic,
-      price('OTLP', 0, bytesMonth(periodMs, this.#otlpBytes, PRICES.otlpGigabyte)),
-    ];
+    const otlp = price('OTLP', 0, bytesMonth(periodMs, this.#otlpBytes, PRICES.otlpGigabyte));
+    return isClassic || isEmf ? [...classic, otlp] : [otlp, ...classic.reverse()];
   }
 
   #look(): Measured {
@@ -319,6 +332,12 @@ export class Screen implements Sink, Drawn {
   #most(): number {
     return Math.ceil(SPAN_MS / this.#options.intervalMs) + MOST_COLUMNS;
   }
+}
+
+/** Nothing is known before there were data. */
+function dollarsText(dollars: number): string {
+  if (dollars < 0.005) return dollars > 0 ? '<$0.01' : '-';
+  return `$${dollars.toFixed(2)}`;
 }
 
 function cpuText(cores: number): string {

@@ -28,7 +28,8 @@ export async function openPreviews(
 }
 
 export async function openScreen(
-  options: Omit<ScreenOptions, 'measured' | 'otlpBytes'> & { readonly source: Source },
+  options: Omit<ScreenOptions, 'measured' | 'outputs' | 'otlpBytes'> & { readonly source: Source },
+  { outputs }: Config,
   world: World,
 ): Promise<Screen> {
   const { Screen } = await import('../sinks/screen.ts');
@@ -38,8 +39,12 @@ export async function openScreen(
   const dimensions = withResource(options.publication.dimensions, world);
   const publication = { ...options.publication, dimensions };
   const isFraction = options.aggregate.compatFraction;
+  const kinds = [...new Set(outputs.map(({ kind }) => kind))];
+  const emf = kinds.includes('emf') ? await import('../emf/open.ts') : undefined;
   return new Screen({
     ...options,
+    outputs: kinds,
+    ...(emf && { emfBytes: (window) => emf.emfBytes(window, options.publication) }),
     measured: () => wordsOf(options.source.describe()),
     otlpBytes: (window) =>
       encodePages({ ...window, publication }, { isFraction }).reduce(

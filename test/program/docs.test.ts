@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { CATALOG } from '../../src/metrics/catalog.ts';
 import { anchorsOf, linesOf, PAGES, proseOf, ROOT } from '../support/pages.ts';
+import { AGENT } from '../support/program.ts';
 
 /** Two screens, and three. */
 const README_LINES = 160;
@@ -82,6 +84,20 @@ test('the README names metrics that there are, and says rightly which are sent u
       assert.equal(metric.unasked.includes('median'), row.endsWith('| sent unasked |'), name);
     }
   }
+});
+
+test('the size of the program in the pages is its size, within one in fifty', () => {
+  const page = readFileSync(`${ROOT}docs/performance.md`, 'utf8');
+  const [, said = '', packed = ''] = /\| bundle \| (\d+) kB, (\d+) kB gzip \|/.exec(page) ?? [];
+  const bytes = readFileSync(AGENT);
+  for (const [told, size] of [
+    [Number(said), bytes.length],
+    [Number(packed), gzipSync(bytes).length],
+  ] as const) {
+    assert.ok(Math.abs(told * 1000 - size) < size / 50, `${told} kB, but ${size} bytes`);
+  }
+  const readme = readFileSync(`${ROOT}README.md`, 'utf8');
+  assert.ok(readme.includes(`one file of ${(bytes.length / 1e6).toFixed(1)} MB`));
 });
 
 test('the README’s picture of the live screen and of a report have a text for who cannot see them', () => {

@@ -59,6 +59,7 @@ describe('text', () => {
     ['with = in a value', 'm', { a: 'b=c' }, 'm a="b=c"'],
     ['with line feeds in a value', 'm', { a: 'b\r\nc' }, 'm a="b\\r\\nc"'],
     ['with line feeds in the message', 'one\ntwo', {}, 'one two'],
+    ['with what a terminal would obey in the message', 'a\x1b[2Jb\x9b', {}, 'a [2Jb '],
     ['with letters beyond ASCII', 'm', { a: 'caf\u00e9' }, 'm a=caf\u00e9'],
     ['with an escape for a terminal', 'm', { a: '\u001b[2J' }, 'm a="\\u001b[2J"'],
     ['with one of a single character', 'm', { a: '\u009b2J' }, 'm a="\\u009b2J"'],

@@ -23,6 +23,7 @@ describe('the man page', () => {
     assert.equal(stderr, '');
     assert.match(stdout, /--stop-timeout SECONDS/);
     for (const line of stdout.split('\n')) assert.ok(line.length <= 80, line);
+    assert.match(stdout, /^CLOUDWATCH-METRICS-AGENT\(1\) +\S.*\S +CLOUDWATCH-METRICS-AGENT\(1\)$/m);
   });
 
   test('pleases mandoc', { skip: lacking('mandoc') }, () => {

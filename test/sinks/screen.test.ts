@@ -28,7 +28,12 @@ interface Stage {
   shown(): Promise<{ rows: string[]; hasCursor: boolean }>;
 }
 
-function stage(statistics: Statistics = 'median', columns = 100, rows = 24): Stage {
+function stage(
+  statistics: Statistics = 'median',
+  columns = 100,
+  rows = 24,
+  outputs: readonly string[] = ['cloudwatch'],
+): Stage {
   const clock = drivenClock(START_MS);
   const terminal = new xterm.Terminal({ cols: columns, rows, allowProposedApi: true });
   const metrics = defaultMetrics(statistics);
@@ -105,7 +110,9 @@ function stage(statistics: Statistics = 'median', columns = 100, rows = 24): Sta
       cpuLimit: '',
       hasMemoryLimit: true,
     }),
+    outputs,
     otlpBytes: () => 1553,
+    emfBytes: () => 459,
     source,
     said,
   });
@@ -174,6 +181,38 @@ describe('the screen', () => {
     }
   });
 
+  test('tells where windows go, and what that costs, where it is not CloudWatch’s own way', async () => {
+    for (const [outputs, by, first, second] of [
+      [['emf'], 'emf', 'medians +3 metrics +\\$0.91', 'distributions +2 metrics +\\$0.61'],
+      [['otlp'], 'otlp', 'OTLP +0 metrics +\\$0.03', 'distributions +2 metrics +\\$1.04'],
+      [
+        ['cloudwatch', 'otlp'],
+        'cloudwatch and otlp',
+        'medians +3 metrics +\\$1.34',
+        'distributions',
+      ],
+    ] as const) {
+      const { clock, sample, shown } = stage('median', 100, 24, outputs);
+      sample(10, 20);
+      clock.advance(1000);
+      const { rows } = await shown();
+      assert.match(rowOf(rows, 'Next'), new RegExp(`3 datums by ${by} to Shop`));
+      assert.match(rowOf(rows, 'Price'), new RegExp(`Price +${first} a month`));
+      const below = rows[rows.indexOf(rowOf(rows, 'Price')) + 1] ?? '';
+      assert.match(below, new RegExp(`^ +${second}`));
+    }
+  });
+
+  test('tells no price of bytes before there are any, and none of nothing', async () => {
+    const { clock, sample, shown } = stage();
+    const otlp = async (): Promise<string | undefined> =>
+      (await shown()).rows.find((row) => row.includes('OTLP'));
+    assert.match((await otlp()) ?? '', /0 metrics +- a month/);
+    sample(10, 20);
+    clock.advance(1000);
+    assert.match((await otlp()) ?? '', /0 metrics +\$0.03 a month/);
+  });
+
   test('has warnings as long as they stand, and none twice', async () => {
     const { clock, absent, said, shown } = stage();
     said.push('a', 'b', 'c', 'd', 'nothing there');
@@ -186,6 +225,11 @@ describe('the screen', () => {
         .filter((row) => row !== '')
         .map((row) => row.slice(11));
     assert.deepEqual(from(), ['! no CPU and memory: nothing there', '! c', '! d']);
+    absent.clear();
+    absent.set('swap', 'no swap: SwapTotal is 0');
+    clock.advance(1000);
+    ({ rows } = await shown());
+    assert.equal(from()[0], '! no swap: SwapTotal is 0');
     absent.clear();
     said.length = 0;
     clock.advance(1000);
