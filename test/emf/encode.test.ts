@@ -201,10 +201,10 @@ describe('beside the client of AWS', () => {
     fc.assert(
       fc.property(unique, simple, fc.boolean(), (some, dimensions, highResolution) => {
         const taken = new Set(['_aws', ...dimensions.map(({ Name }) => Name)]);
-        // It takes no number beyond these, no old time and no blank name.
+        // It takes no number beyond these, no old time and no blank name; "__proto__" it loses.
         const isSafe = (value: number): boolean => Math.abs(value) <= Number.MAX_SAFE_INTEGER;
         const data = some
-          .filter((one) => !taken.has(one.name) && one.name.trim() !== '')
+          .filter(({ name }) => !taken.has(name) && name.trim() !== '' && name !== '__proto__')
           .filter(({ values }) => values.every(isSafe));
         const startMs = Date.now();
         const publication = { namespace: 'Team/App', dimensions, highResolution };
