@@ -174,9 +174,10 @@ function collect(table: FlagTable, argv: readonly string[]): Map<string, Given[]
     if (token?.kind === 'positional') {
       // The rest of a value that was not quoted, maybe of one that is not shown.
       const before = tokens[index - 1];
-      const flag =
-        before?.kind === 'option' && table.flags.find(({ name }) => name === before.name);
-      const shown = flag && flag.shown ? '…' : token.value;
+      const isHidden =
+        before?.kind === 'option' &&
+        table.flags.some(({ name, shown }) => name === before.name && shown);
+      const shown = isHidden ? '…' : token.value;
       throw new ConfigError('arguments', `got "${shown}", expected only flags; see --help`);
     }
     if (token?.kind !== 'option') continue;
