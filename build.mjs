@@ -7,7 +7,7 @@ import { build } from 'esbuild';
 import { bundle } from './bundle.mjs';
 
 /** Bytes of dist/agent.js. Lowered when the bundle shrinks, raised only with a reason in the commit. */
-const BUDGET = 304_000;
+const BUDGET = 306_000;
 
 const HOME = new URL('.', import.meta.url);
 
