@@ -172,7 +172,13 @@ function collect(table: FlagTable, argv: readonly string[]): Map<string, Given[]
   for (let index = 0; index < tokens.length; index += 1) {
     const token = tokens[index];
     if (token?.kind === 'positional') {
-      throw new ConfigError('arguments', `got "${token.value}", expected only flags; see --help`);
+      // The rest of a value that was not quoted, maybe of one that is not shown.
+      const before = tokens[index - 1];
+      const isHidden =
+        before?.kind === 'option' &&
+        table.flags.some(({ name, shown }) => name === before.name && shown);
+      const shown = isHidden ? '…' : token.value;
+      throw new ConfigError('arguments', `got "${shown}", expected only flags; see --help`);
     }
     if (token?.kind !== 'option') continue;
     const name = canonical.get(token.name);

@@ -149,7 +149,8 @@ export const header: Flag<readonly [name: string, value: string]> = {
   fallback: '',
   meaning: 'one more header for an OTLP endpoint, such as a key; repeatable, never shown',
   expected: 'NAME=VALUE: the name of a header that is not the agent’s own, and printable ASCII',
-  shown: (text) => `${text.split('=')[0]}=…`,
+  // Without a value the name may be a part of a key, which ends in = as base64.
+  shown: (text) => `${/^[^=]+=(?=[^=])/.exec(text)?.[0] ?? ''}…`,
   parse: parseHeader,
 };
 

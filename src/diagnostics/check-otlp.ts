@@ -5,6 +5,7 @@ import type { Verdict } from '../delivery/verdict.ts';
 import { parseFields } from '../metadata/json.ts';
 import type { HttpAnswer } from '../net/http.ts';
 import type { Payload } from '../otlp/encode.ts';
+import { isTaken } from '../otlp/judge.ts';
 import type { Located } from '../otlp/target.ts';
 import type { Advice } from './advice.ts';
 import { onOtlpStatus } from './diagnosis.ts';
@@ -38,7 +39,7 @@ export function probeOtlp(
 /** What is wrong with an answer to that; nothing where OTLP is taken there. */
 export function onOtlpAnswer(answer: HttpAnswer, isSigned: boolean): Advice | undefined {
   const { status, body } = answer;
-  if (status === 200) return parseFields(body || '{}') === undefined ? 'html' : undefined;
+  if (isTaken(status)) return parseFields(body || '{}') === undefined ? 'html' : undefined;
   if (isSigned && status < 500 && errorCode(answer) !== '') return undefined;
   return onOtlpStatus(status) ?? (isSigned || status >= 500 ? 'html' : 'otlpPath');
 }

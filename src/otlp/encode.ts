@@ -124,11 +124,7 @@ function encodePoint(
 ): [metric: object, points: object[], point: object] {
   const { name: metric = '', unit: ofMetric = '', counts } = data[0] ?? {};
   const { name, unit, divisor, isSum, attribute } = otelName(metric, ofMetric, isFraction);
-  const values = data.flatMap((datum) =>
-    datum.values.map((value) =>
-      divisor === 1 ? value : Number((value / divisor).toPrecision(12)),
-    ),
-  );
+  const values = data.flatMap((datum) => datum.values.map((value) => divided(value, divisor)));
   const kind = counts !== undefined ? 'exponentialHistogram' : isSum ? 'sum' : 'gauge';
   const isGauge = kind === 'gauge';
   const dataPoints: object[] = [];
@@ -150,6 +146,11 @@ function encodePoint(
     ...(attribute && { attributes: attributesOf([attribute]) }),
   };
   return [{ name, unit, [kind]: { dataPoints, ...more } }, dataPoints, point];
+}
+
+/** Without what division adds to decimals. */
+export function divided(value: number, divisor: number): number {
+  return divisor === 1 ? value : Number((value / divisor).toPrecision(12));
 }
 
 function resourceOf({ namespace, dimensions }: Publication): Resource {

@@ -14,7 +14,7 @@ const AWS_TRANSIENT_CODE = /^(?:Internal|ServiceUnavailable|RequestTimeout)/;
 const THROTTLED_CODE = /Throttl|TooManyRequests|RequestLimitExceeded|SlowDown|^LimitExceeded/;
 /** What a 400 says of whoever asks, and not of the data. */
 const WHO = /Token|Signature|Client|Denied|Auth|Skewed|Expired|Future|AccessKey|OptIn/;
-const [OK, BAD_DATA, TOO_LARGE, TOO_MANY_REQUESTS] = [200, 400, 413, 429] as const;
+const [BAD_DATA, TOO_LARGE, TOO_MANY_REQUESTS] = [400, 413, 429] as const;
 /** As CloudWatch names a point that it refuses. */
 const POINT =
   /ResourceMetrics\.(\d{1,4})\.ScopeMetrics\.1\.Metrics\.(\d{1,4})\.Data[Pp]oints?\.(\d{1,4})/g;
@@ -35,7 +35,7 @@ export function judge(
   const { status, headers } = answer;
   const fields = parseFields(answer.body || '{}');
   const requestId = redactCode(String(headers['x-amzn-requestid'] ?? ''));
-  if (status === OK) return { ...taken(fields, datums, secrets), requestId };
+  if (isTaken(status)) return { ...taken(fields, datums, secrets), requestId };
   const inXml = parseAnswer(answer.body).message;
   const said = textOf(fields, 'message') || textOf(fields, 'Message') || inXml;
   const code = errorCode(answer);
@@ -53,6 +53,11 @@ export function judge(
     members: [...new Set(members)],
     waitMs: kind === 'retry' || kind === 'throttled' ? waitIn(headers) : 0,
   };
+}
+
+/** It is to be 200; others say 202 or 204, and the same again would come twice there. */
+export function isTaken(status: number): boolean {
+  return status >= 200 && status < 300;
 }
 
 function taken(

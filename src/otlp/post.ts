@@ -29,7 +29,8 @@ export interface OtlpPostOptions extends PostOptions {
 /** Posts OTLP as JSON. The target's endpoint is the whole URL. */
 export function createOtlpPost({ headers, ...options }: OtlpPostOptions): Post<Payload> {
   // The scheme before a key is no secret, and the key without it is one.
-  keepSecret(...headers.flatMap(([, value]) => [value, value.replace(/^\w+ /, '')]));
+  const own = headers.flatMap(([, value]) => [value, value.replace(/^\w+ /, '')]);
+  keepSecret(...own);
   let target: Target | undefined;
   const locate = async (signal: AbortSignal): Promise<Target> => {
     target = await options.locate(signal);
@@ -39,7 +40,7 @@ export function createOtlpPost({ headers, ...options }: OtlpPostOptions): Post<P
     {
       headers: { ...Object.fromEntries(headers), 'content-type': 'application/json' },
       judge: (answer, secrets, page) =>
-        judge(answer, target?.credentials !== undefined, secrets, page),
+        judge(answer, target?.credentials !== undefined, [...secrets, ...own], page),
     },
     { ...options, locate },
   );

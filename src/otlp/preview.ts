@@ -1,6 +1,6 @@
 import type { ClosedWindow, Datum } from '../metrics/aggregate.ts';
 import type { Publication } from '../metrics/publication.ts';
-import { encodePages } from './encode.ts';
+import { divided, encodePages } from './encode.ts';
 import { otelName } from './names.ts';
 
 /** What a dry run shows of a window: lines for people, or one of JSON with the requests as they would go. */
@@ -13,7 +13,8 @@ export function otlpPreview(
   const line = ({ name: metric, unit: ofMetric, values, counts }: Datum): string => {
     const { name, unit, divisor, isSum, attribute = [] } = otelName(metric, ofMetric, isFraction);
     const kind = counts !== undefined ? 'histogram' : isSum ? 'sum' : 'gauge';
-    const figure = counts === undefined ? (values[0] ?? 0) / divisor : `${values.length} values`;
+    const figure =
+      counts === undefined ? divided(values[0] ?? 0, divisor) : `${values.length} values`;
     return `  ${[name, ...attribute, figure, unit, kind].join(' ')}`;
   };
   return (window) => {

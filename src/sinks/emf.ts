@@ -8,6 +8,7 @@ import { GoneError, type Way } from '../emf/way.ts';
 import { codeOf, reasonOf } from '../errors.ts';
 import type { Fields, Log } from '../log.ts';
 import type { ClosedWindow } from '../metrics/aggregate.ts';
+import type { Labels } from '../metrics/labels.ts';
 import type { Publication } from '../metrics/publication.ts';
 import type { Sink } from './sink.ts';
 
@@ -18,6 +19,8 @@ export interface EmfOptions extends EventOptions {
   /** For windows that wait. */
   readonly bufferBytes: number;
   readonly health: Health;
+  /** What windows are called, which may change while nobody has seen them. */
+  readonly labels?: Labels;
   readonly random: () => number;
   readonly clock: Clock;
   readonly log: Log;
@@ -33,11 +36,14 @@ const FIXED_BYTES = 100;
 const NUMBER_BYTES = 8;
 
 interface Waiting {
-  readonly window: ClosedWindow;
+  window: ClosedWindow;
   readonly bytes: number;
   /** What is left of it; nothing before its turn. */
   lines?: string[];
   isPart?: boolean;
+  /** A line of it is on its way, or has left. */
+  isSeen?: boolean;
+  hasLeft?: boolean;
 }
 
 /** Writes windows as events of the embedded metric format. It is not answered: what has left counts as sent. */
@@ -67,6 +73,7 @@ export class EmfSink implements Sink {
         options.log.warn('nobody takes EMF lines there', { reason: reasonOf(error) });
       this.#isLate = true;
     });
+    options.labels?.follow((byMs) => this.#relabel(byMs));
     this.#running = this.#run();
   }
 
@@ -156,6 +163,7 @@ export class EmfSink implements Sink {
       try {
         await this.#write(head);
       } catch (error) {
+        head.isSeen = head.hasLeft === true;
         this.#failed(error);
         if (this.#isGone) while (this.#queue.length > 0) this.#lose(0);
         else await this.#sleep(this.#pauseMs());
@@ -164,12 +172,16 @@ export class EmfSink implements Sink {
   }
 
   async #write(head: Waiting): Promise<void> {
-    const { clock, log, way } = this.#options;
-    const lines = await this.#linesOf(head);
+    const { clock, log, way, labels } = this.#options;
+    await this.#resolve();
+    labels?.setMs();
+    const lines = this.#linesOf(head);
     const beganMs = clock.monoMs();
     let bytes = 0;
     for (let line = lines[0]; line !== undefined; line = lines[0]) {
+      head.isSeen = true;
       await way.send(line);
+      head.hasLeft = true;
       bytes += line.length;
       lines.shift();
     }
@@ -184,14 +196,35 @@ export class EmfSink implements Sink {
     else this.#stats.sent();
   }
 
-  async #linesOf(head: Waiting): Promise<string[]> {
-    if (head.lines !== undefined) return head.lines;
-    const { publication, resolve, log } = this.#options;
-    if (this.#publication === undefined) {
-      const dimensions = await resolve(publication.dimensions, new AbortController().signal);
-      this.#publication = { ...publication, dimensions };
+  async #resolve(): Promise<void> {
+    const { publication, resolve } = this.#options;
+    if (this.#publication !== undefined) return;
+    const dimensions = await resolve(publication.dimensions, new AbortController().signal);
+    this.#publication = { ...publication, dimensions };
+  }
+
+  #relabel(byMs: number): void {
+    const unseen = this.#queue.filter(({ isSeen }) => isSeen !== true);
+    const labels = this.#options.labels?.move(
+      unseen.map(({ window }) => window.startMs),
+      byMs,
+    );
+    for (const [index, waiting] of unseen.entries()) {
+      const { window } = waiting;
+      const startMs = labels?.[index] ?? window.startMs;
+      waiting.window = { ...window, startMs, endMs: window.endMs + startMs - window.startMs };
+      delete waiting.lines;
     }
-    const { lines, left } = encodeEvents(head.window, this.#publication, this.#options);
+  }
+
+  #linesOf(head: Waiting): string[] {
+    if (head.lines !== undefined) return head.lines;
+    const { publication, log } = this.#options;
+    const { lines, left } = encodeEvents(
+      head.window,
+      this.#publication ?? publication,
+      this.#options,
+    );
     head.lines = [...lines];
     head.isPart = left.length > 0;
     const metrics = left.join(',');

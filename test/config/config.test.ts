@@ -673,13 +673,34 @@ describe('--header', () => {
     assert.deepEqual(withArguments().headers, []);
   });
 
-  const bad = ['name', '=secret', 'a b=secret', 'a=', 'host=secret', 'Content-Length=secret'];
+  const bad = [
+    'name',
+    'secret',
+    'secretAsBase64=',
+    '=secret',
+    'a b=secret',
+    'a=',
+    'host=secret',
+    'Content-Length=secret',
+  ];
   for (const text of [...bad, 'x-amz-date=secret', 'a=secret\n', 'a=secr\u00e9t']) {
     test(`refuses ${JSON.stringify(text)} without repeating the value`, () => {
       const message = refusal('--header', [...requiredWithout(), `--header=${text}`]);
       assert.match(message, /expected NAME=VALUE/);
       assert.doesNotMatch(message, /secr/);
     });
+  }
+});
+
+test('the rest of a header that was not quoted is not repeated', () => {
+  for (const argv of [
+    ['--header', 'authorization=Bearer', 'secret'],
+    ['--header=authorization=Bearer', 'secret'],
+  ]) {
+    assert.throws(
+      () => configOf([...requiredWithout(), ...argv]),
+      ({ message }: Error) => /got "…", expected only flags/.test(message),
+    );
   }
 });
 

@@ -26,6 +26,8 @@ const DATE = 'Thu, 01 Jan 2026 12:00:00 GMT';
 const ROWS: readonly Row[] = [
   ['{}', { status: 200, body: '{}' }, { kind: 'accepted' }],
   ['nothing', { status: 200 }, { kind: 'accepted' }],
+  ['202', { status: 202, body: '{}' }, { kind: 'accepted' }],
+  ['204', { status: 204 }, { kind: 'accepted' }],
   ['a whole success', { status: 200, body: partial({}) }, { kind: 'accepted' }],
   [
     'a part, as text',

@@ -1,6 +1,37 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { isSigned, metricsUrl } from '../../src/otlp/post.ts';
+import { keepSecret } from '../../src/aws/redact.ts';
+import { createSkew } from '../../src/aws/skew.ts';
+import { systemClock } from '../../src/clock.ts';
+import { encodePage } from '../../src/otlp/encode.ts';
+import { createOtlpPost, isSigned, metricsUrl } from '../../src/otlp/post.ts';
+import { catalogWindow } from '../support/otlp.ts';
+
+test('a key in a header is not repeated, however many secrets came after it', async () => {
+  const clock = systemClock();
+  const body = '{"message":"no such key: hush-hush"}';
+  const target = {
+    region: { name: '' },
+    endpoint: new URL('http://collector/v1/metrics'),
+    setting: () => undefined,
+    http: {
+      send: () => Promise.resolve({ status: 401, headers: {}, body }),
+      close: () => undefined,
+    },
+    clock,
+    skew: createSkew(clock),
+  };
+  const post = createOtlpPost({
+    locate: () => Promise.resolve(target),
+    clock,
+    headers: [['authorization', 'Bearer hush-hush']],
+    userAgent: 'test',
+  });
+  for (let nth = 0; nth < 100; nth += 1) keepSecret(`renewed-${nth}`);
+  const page = encodePage([catalogWindow('median')], { isFraction: false });
+  const { message } = await post(page, 1000, new AbortController().signal);
+  assert.match(message, /no such key: …/);
+});
 
 const URLS: [base: string, url: string][] = [
   [

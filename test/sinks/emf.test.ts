@@ -4,6 +4,7 @@ import { systemClock } from '../../src/clock.ts';
 import { GoneError, type Way } from '../../src/emf/way.ts';
 import { createLog } from '../../src/log.ts';
 import type { ClosedWindow } from '../../src/metrics/aggregate.ts';
+import { Labels } from '../../src/metrics/labels.ts';
 import { type EmfOptions, EmfSink } from '../../src/sinks/emf.ts';
 import { readEvents } from '../support/emf.ts';
 
@@ -43,6 +44,33 @@ function sinkTo(
   });
   return { sink, said, health };
 }
+
+test('windows that nobody has seen are called by the clock as it was set', async () => {
+  let setMs = 0;
+  const wall = { monoMs: () => clock.monoMs(), wallMs: () => clock.monoMs() + setMs };
+  const labels = new Labels({
+    clock: wall,
+    uptimeMs: () => clock.monoMs(),
+    periodMs: MINUTE,
+    isAligned: true,
+  });
+  const lines: string[] = [];
+  let isUp = false;
+  const send = async (line: string): Promise<void> => {
+    if (!isUp) throw Object.assign(new Error('nobody'), { code: 'ECONNREFUSED' });
+    lines.push(line);
+  };
+  const { sink } = sinkTo(send, { labels });
+  for (const minute of [1, 2]) {
+    labels.take(minute * MINUTE);
+    sink.accept(windowOf(minute));
+  }
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  [isUp, setMs] = [true, 1000 * MINUTE + 1000];
+  await sink.flush(clock.monoMs() + 5000);
+  const stamps = lines.map((line) => JSON.parse(line)._aws.Timestamp);
+  assert.deepEqual(stamps, [1001 * MINUTE, 1002 * MINUTE]);
+});
 
 test('what waits is bounded: the oldest but the one under way are lost, counted and said once', async () => {
   const { sink, said, health } = sinkTo(() => new Promise(() => undefined));
