@@ -119,6 +119,8 @@ class UdpWay implements Way {
       });
     });
     socket.on('error', (error) => this.#tell(error));
+    // Where the process is another's, nothing of ours keeps it.
+    socket.unref();
     return socket;
   }
 }

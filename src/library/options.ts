@@ -129,7 +129,7 @@ function argumentsOf(name: string, value: unknown): string[] {
   const flag = OPTIONS.get(name);
   if (flag === undefined) return [];
   if (flag in MANY) return pairsOf(name, value).map((text) => `--${flag}=${text}`);
-  if (name === 'output' && Array.isArray(value)) {
+  if (name === 'output' && Array.isArray(value) && value.length > 0) {
     return value.flatMap((one: unknown) => argumentsOf(name, Array.isArray(one) ? null : one));
   }
   if (value instanceof URL) return [`--${flag}=${value.href}`];
@@ -140,7 +140,8 @@ function argumentsOf(name: string, value: unknown): string[] {
 
 /** What is repeated as NAME=VALUE, of an object. Values are not shown: they may be keys. */
 function pairsOf(option: string, value: unknown): string[] {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+  // A Map or Headers has no entries of its own: it would be nothing.
+  if (typeof value !== 'object' || value === null || Symbol.iterator in value) {
     throw new ConfigError(option, `got ${kindOf(value)}, expected an object of names and values`);
   }
   return Object.entries(value).map(([name, text]: [string, unknown]) => {
@@ -155,8 +156,9 @@ function pairsOf(option: string, value: unknown): string[] {
 
 function kindOf(value: unknown): string {
   if (value === null || value === undefined) return String(value);
-  if (Array.isArray(value)) return 'a list';
-  return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
+  if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';
+  if (typeof value !== 'object') return `a ${typeof value}`;
+  return Symbol.iterator in value ? 'an iterable object' : 'an object';
 }
 
 function isLog(value: unknown): value is (line: LogLine) => void {

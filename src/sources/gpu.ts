@@ -1,4 +1,5 @@
 import type { ChildProcess, ChildProcessByStdio } from 'node:child_process';
+import { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import type { Clock } from '../clock.ts';
 import { codeOf, reasonOf } from '../errors.ts';
@@ -77,6 +78,8 @@ export class GpuMeter implements Meter {
       return this.#give(`nvidia-smi cannot be started: ${reasonOf(error)}`);
     }
     child.unref();
+    // Where the process is another's, its pipe must not keep it either.
+    if (child.stdout instanceof Socket) child.stdout.unref();
     this.#child = child;
     child.on('error', (error) => this.#give(`nvidia-smi cannot be started: ${error.message}`));
     child.on('exit', (code, signal) => this.#give(`nvidia-smi ended (${signal ?? code})`));

@@ -1,6 +1,9 @@
 // Over 200 lines: the built library in a process of its own, in each way that a caller would use it.
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { answerOf, awsOf, LIBRARY, startScript } from '../support/library.ts';
@@ -151,6 +154,30 @@ describe('an agent', () => {
       const took = Number(await answerOf(program));
       assert.ok(took < 250, `${took} ms`);
       assert.ok(cloudwatch.requests.length > 0);
+    });
+  }
+
+  const SMI = '#!/bin/sh\nwhile :; do echo "0, 10, 20, 100"; sleep 1; done\n';
+  for (const [what, options] of Object.entries({
+    'datagrams go': `output: 'emf=udp://127.0.0.1:9'`,
+    'nvidia-smi runs': `metrics: ['GPUUtilization']`,
+  })) {
+    test(`does not keep one either while ${what}`, async (t) => {
+      const folder = mkdtempSync(join(tmpdir(), 'library '));
+      t.after(() => rmSync(folder, { recursive: true, force: true }));
+      writeFileSync(join(folder, 'nvidia-smi'), SMI, { mode: 0o755 });
+      const program = startScript(
+        `const agent = await startAgent({ ${NAMES}, period: 1, interval: 0.1, log() {}, ${options} });
+         const hold = setTimeout(() => undefined, 10_000);
+         await new Promise((resolve) => agent.on('window', ({ metrics }) => metrics.length > 0 && resolve()));
+         await new Promise((resolve) => agent.on('window', resolve));
+         clearTimeout(hold);
+         process.on('exit', () => console.log(JSON.stringify(performance.now() - ended)));
+         const ended = performance.now();`,
+        { PATH: `${folder}:${process.env['PATH']}`, ...awsOf({ url: 'http://127.0.0.1:9' }) },
+      );
+      const took = Number(await answerOf(program));
+      assert.ok(took < 1000, `${took} ms`);
     });
   }
 
