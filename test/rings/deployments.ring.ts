@@ -285,6 +285,20 @@ describe('what the examples say', { skip: python.lacking }, () => {
     });
   }
 
+  test('every agent has the limits of docs/images.md', () => {
+    const page = readFileSync(new URL('../../docs/images.md', import.meta.url), 'utf8');
+    const [, memory, pids] = /--memory (\d+)m --pids-limit (\d+)/.exec(page) ?? [];
+    for (const { path, container } of agents) {
+      // Fargate has no smaller size that the containers of a job could add up to.
+      if (path === 'batch/job-sidecar.json') continue;
+      const limit = at(container, 'resources', 'limits', 'memory') ?? container['mem_limit'];
+      assert.equal(String(limit ?? container['memory']).replace(/Mi?$/i, ''), memory, path);
+      if (path === COMPOSE) assert.equal(String(container['pids_limit']), pids);
+    }
+    const unit = readFileSync(join(EXAMPLES, 'systemd/cloudwatch-metrics-agent.service'), 'utf8');
+    assert.match(unit, new RegExp(`^MemoryMax=${memory}M\nTasksMax=${pids}$`, 'm'));
+  });
+
   for (const line of lines) {
     test(`the agent takes: ${line.where} ${line.args.join(' ')}`, async () => {
       await takes(line);

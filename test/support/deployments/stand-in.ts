@@ -5,7 +5,7 @@ import { join } from 'node:path';
 /** What a platform puts in the place of these before the agent sees them. */
 const FILLED: Readonly<Record<string, string>> = { '$(NODE_NAME)': 'node-1' };
 /** A job that stands in for the example's: it fails, so that its exit code is seen to pass. */
-export const JOB_CODE = 3;
+const JOB_CODE = 3;
 const JOB = [process.execPath, '-e', `setTimeout(() => process.exit(${JOB_CODE}), 300)`];
 const ONE_WINDOW = ['--dry-run', '--once', '--period', '1', '--interval', '0.2'];
 
