@@ -150,5 +150,7 @@ function plainText({ candidates, files, signs, notes, figures, absent }: Explana
     'Which makes:',
     ...Object.entries(figures).map(([name, value]) => `  ${name}: ${value ?? 'absent'}`),
     ...[...absent].map(([name, reason]) => `  ${name} cannot be measured: ${reason}`),
-  ].join('\n');
+  ]
+    .join('\n')
+    .replace(/[^\P{Cc}\t\n]/gu, '?');
 }

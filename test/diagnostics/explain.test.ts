@@ -85,6 +85,14 @@ describe('--explain with all metrics', () => {
     assert.match(text, /^ {6}\/sys\/fs\/cgroup\/docker\/größe\/cpu\.max = 100000 100000$/m);
   });
 
+  test('shows nothing of a name that a terminal would obey', async () => {
+    pod.write({ 'proc/self/cgroup': '0::/docker/a\x1b[2Jb\n' });
+    pod.group('sys/fs/cgroup/docker/a\x1b[2Jb', { cores: 1 });
+    const text = await explain();
+    assert.match(text, /mem\.dir=\S*\/docker\/a\?\[2Jb/);
+    assert.ok(!text.includes('\x1b'));
+  });
+
   test('as JSON is one object with the same', async () => {
     pod.own({ cores: 1, limitBytes: 100 * MEBIBYTE });
     const { type, candidates, figures, absent } = JSON.parse(await explain({}, 'json'));

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
@@ -84,6 +84,15 @@ test('the README names metrics that there are, and says rightly which are sent u
       assert.equal(metric.unasked.includes('median'), row.endsWith('| sent unasked |'), name);
     }
   }
+});
+
+test('the house in docs/design.md shows each folder of src/, and none that is not there', () => {
+  const tree =
+    /^src\/\n(.*?)^```$/ms.exec(readFileSync(`${ROOT}docs/design.md`, 'utf8'))?.[1] ?? '';
+  const shown = [...tree.matchAll(/^ {2}(\w+)\/ /gm)].map(([, name]) => name);
+  const there = readdirSync(`${ROOT}src`, { withFileTypes: true });
+  const folders = there.filter((one) => one.isDirectory()).map(({ name }) => name);
+  assert.deepEqual(shown.sort(), folders.sort());
 });
 
 test('the size of the program in the pages is its size, within one in fifty', () => {
