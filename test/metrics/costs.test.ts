@@ -17,7 +17,10 @@ import {
 import { encodePage } from '../../src/otlp/encode.ts';
 import { withResource } from '../../src/otlp/resource.ts';
 
-const PAGE = new URL('../../docs/costs.md', import.meta.url);
+/** The README shows the same table. */
+const PAGES = ['../../docs/costs.md', '../../README.md'].map(
+  (path) => new URL(path, import.meta.url),
+);
 const MINUTE = 60_000;
 const START = Date.UTC(2026, 9, 1);
 const TASK = '0123456789abcdef0123456789abcdef';
@@ -144,10 +147,12 @@ test('the table of costs in the documentation is reckoned from the code’s pric
     row('10,000 ten-minute jobs a day', jobs()),
     row('bytes of a window', ['', '', `${least} to ${most}`, String(emfBytes(MEDIANS))]),
   ].join('\n');
-  const text = readFileSync(PAGE, 'utf8');
-  const [before = '', rest = ''] = text.split('<!-- costs -->\n');
-  const after = rest.slice(rest.indexOf('<!-- /costs -->'));
-  const renewed = `${before}<!-- costs -->\n${table}\n${after}`;
-  if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(PAGE, renewed);
-  assert.equal(readFileSync(PAGE, 'utf8'), renewed);
+  for (const page of PAGES) {
+    const text = readFileSync(page, 'utf8');
+    const [before = '', rest = ''] = text.split('<!-- costs -->\n');
+    const after = rest.slice(rest.indexOf('<!-- /costs -->'));
+    const renewed = `${before}<!-- costs -->\n${table}\n${after}`;
+    if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(page, renewed);
+    assert.equal(readFileSync(page, 'utf8'), renewed);
+  }
 });
