@@ -1,3 +1,4 @@
+// Over 200 lines: the settings as they are used, and what they may not be together, are one type and one judge.
 import { gzipFrom } from '../cloudwatch/compression.ts';
 import { MAX_DIMENSIONS } from '../cloudwatch/limits.ts';
 import { type Environment, given } from '../environment.ts';

@@ -1,3 +1,4 @@
+// Over 200 lines: one request has one deadline, from the look-up of the name to the last byte, and one way to fail.
 import http from 'node:http';
 import https from 'node:https';
 import { isIP } from 'node:net';

@@ -1,3 +1,4 @@
+// Over 200 lines: what goes where on the screen, and what goes first where there is no room, are one decision.
 import { cut, fold, harmless } from './columns.ts';
 import { type Gauge, gaugeLines } from './gauge.ts';
 import { BOLD, DIM, type Line, type Part, PLAIN, RED, spread, widthOf, written } from './line.ts';
