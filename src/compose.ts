@@ -85,7 +85,7 @@ export async function compose(config: Config, world: World, by?: Watching): Prom
           isClassic: config.outputs.some(({ kind }) => kind === 'cloudwatch'),
           others: await openPreviews(config, world, publication),
         })
-      : await openScreen({ ...common, terminal, publication, said }, world);
+      : await openScreen({ ...common, terminal, publication, said }, config, world);
   return agentOf({
     ...common,
     sink,

@@ -95,6 +95,15 @@ function printWay(print: OpenOptions['print']): Way {
   };
 }
 
+/** Of all lines of a window. */
+export function emfBytes(window: ClosedWindow, publication: Publication): number {
+  return sizeOf(encodeEvents(window, publication, eventOptions(undefined, publication)).lines);
+}
+
+function sizeOf(lines: readonly string[]): number {
+  return lines.reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0);
+}
+
 /** What a dry run shows of a window. */
 export function emfPreview(
   output: string,
@@ -105,7 +114,7 @@ export function emfPreview(
   const how = eventOptions(to, publication);
   return (window) => {
     const { lines } = encodeEvents(window, publication, how);
-    const bytes = lines.reduce((sum, line) => sum + line.length + 1, 0);
+    const bytes = sizeOf(lines);
     const [start, end] = [window.startMs, window.endMs].map((ms) => new Date(ms).toISOString());
     if (format === 'json') {
       const events: unknown[] = lines.map((line) => JSON.parse(line));

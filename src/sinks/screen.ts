@@ -5,6 +5,7 @@ import { type AggregateOptions, aggregate, type ClosedWindow } from '../metrics/
 import { CATALOG } from '../metrics/catalog.ts';
 import { type Figures, PLACES } from '../metrics/figures.ts';
 import { gridBefore, SECOND_MS } from '../metrics/labels.ts';
+import type { Statistics } from '../metrics/metric.ts';
 import { bytesMonth, metricsMonth, metricsOf, PRICES, requestsMonth } from '../metrics/price.ts';
 import type { Publication } from '../metrics/publication.ts';
 import type { Window } from '../metrics/window.ts';
@@ -37,6 +38,10 @@ export interface ScreenOptions {
   readonly measured: () => Measured;
   /** What a window takes over OTLP. */
   readonly otlpBytes: (window: ClosedWindow) => number;
+  /** And as EMF lines. */
+  readonly emfBytes: (window: ClosedWindow) => number;
+  /** Kinds of outputs, as they are set. */
+  readonly kinds: readonly string[];
   readonly source: {
     readonly absent: ReadonlyMap<string, string>;
     /** Another one has a course of its own. */
@@ -85,6 +90,7 @@ export class Screen implements Sink, Drawn {
   /** Metrics that have had a datum. */
   readonly #billed = new Set<string>();
   #otlpBytes = 0;
+  #emfBytes = 0;
   #windows = 0;
   #hasEnded = false;
 
@@ -134,7 +140,9 @@ export class Screen implements Sink, Drawn {
   #weigh(window: ClosedWindow): void {
     for (const { name } of window.data) this.#billed.add(name);
     if (window.data.length === 0) return;
-    this.#otlpBytes = Math.max(this.#otlpBytes, this.#options.otlpBytes(window));
+    const { otlpBytes, emfBytes } = this.#options;
+    this.#otlpBytes = Math.max(this.#otlpBytes, otlpBytes(window));
+    this.#emfBytes = Math.max(this.#emfBytes, emfBytes(window));
   }
 
   async flush(): Promise<Outcome> {
@@ -257,17 +265,18 @@ export class Screen implements Sink, Drawn {
   /** When the open window goes, and where to. */
   #next(datums: number): string {
     if (this.#hasEnded) return `ended: ${plural(this.#windows, 'window')} shown`;
-    const { periodMs, publication } = this.#options;
+    const { periodMs, publication, kinds } = this.#options;
     const wallMs = this.#clock.wallMs();
     const leftMs = gridBefore(wallMs, periodMs) + periodMs - wallMs;
     const dimensions = publication.dimensions.map(({ Name, Value }) => `${Name}=${Value}`);
+    const by = kinds.join() === 'cloudwatch' ? '' : `, by ${kinds.join(', ')}`;
     const where = [publication.namespace, ...dimensions].join(', ');
-    return `in ${Math.ceil(leftMs / SECOND_MS)} s: ${plural(datums, 'datum')} to ${where}`;
+    return `in ${Math.ceil(leftMs / SECOND_MS)} s: ${plural(datums, 'datum')} to ${where}${by}`;
   }
 
-  /** What is billed is what has had a datum; as long as nothing has, what is asked for. */
+  /** What is billed is what has had a datum; as long as nothing has, what is asked for. What is set stands first. */
   #prices(): Price[] {
-    const { periodMs, aggregate: how } = this.#options;
+    const { periodMs, aggregate: how, kinds } = this.#options;
     const told = how.metrics.filter(({ name }) => this.#billed.has(name));
     const metrics = told.length > 0 ? told : how.metrics;
     const price = (model: string, count: number, dollars: number): Price => [
@@ -275,15 +284,26 @@ export class Screen implements Sink, Drawn {
       plural(count, 'metric'),
       `$${dollars.toFixed(2)}`,
     ];
-    const classic = (['median', 'distribution'] as const).map((kind) => {
-      const count = metricsOf(kind, metrics, CATALOG).length;
-      return price(`${kind}s`, count, metricsMonth(count) + requestsMonth(periodMs));
-    });
+    const countOf = (kind: Statistics): number => metricsOf(kind, metrics, CATALOG).length;
+    const classic = (['median', 'distribution'] as const).map((kind) =>
+      price(`${kind}s`, countOf(kind), metricsMonth(countOf(kind)) + requestsMonth(periodMs)),
+    );
     if (how.statistics === 'distribution') classic.reverse();
-    return [
-      ...classic,
-      price('OTLP', 0, bytesMonth(periodMs, this.#otlpBytes, PRICES.otlpGigabyte)),
+    const [first, second] = classic;
+    const otlp = bytesMonth(periodMs, this.#otlpBytes, PRICES.otlpGigabyte);
+    const count = countOf(how.statistics);
+    const logs = bytesMonth(periodMs, this.#emfBytes, PRICES.logsGigabyte);
+    const rows: readonly (readonly [row: Price | undefined, isSet: boolean])[] = [
+      [first, kinds.includes('cloudwatch')],
+      [second, false],
+      [price('OTLP', 0, otlp), kinds.includes('otlp')],
+      [price('EMF', count, metricsMonth(count) + logs), kinds.includes('emf')],
     ];
+    return [true, false].flatMap((which) =>
+      rows.flatMap(([row, isSet]) =>
+        row === undefined || isSet !== which || (row[0] === 'EMF' && !isSet) ? [] : [row],
+      ),
+    );
   }
 
   #look(): Measured {

@@ -28,12 +28,16 @@ export async function openPreviews(
 }
 
 export async function openScreen(
-  options: Omit<ScreenOptions, 'measured' | 'otlpBytes'> & { readonly source: Source },
+  options: Omit<ScreenOptions, 'measured' | 'otlpBytes' | 'emfBytes' | 'kinds'> & {
+    readonly source: Source;
+  },
+  { outputs }: Config,
   world: World,
 ): Promise<Screen> {
   const { Screen } = await import('../sinks/screen.ts');
   const { wordsOf } = await import('../diagnostics/words.ts');
   const { encodePages } = await import('../otlp/encode.ts');
+  const { emfBytes } = await import('../emf/open.ts');
   const { withResource } = await import('../otlp/resource.ts');
   const dimensions = withResource(options.publication.dimensions, world);
   const publication = { ...options.publication, dimensions };
@@ -46,6 +50,8 @@ export async function openScreen(
         (sum, { bytes }) => sum + bytes,
         0,
       ),
+    emfBytes: (window) => emfBytes(window, options.publication),
+    kinds: [...new Set(outputs.map(({ kind }) => kind))],
   });
 }
 

@@ -5,7 +5,7 @@ import { defaultMetrics } from '../../src/metrics/catalog.ts';
 import { createFigures, PLACES } from '../../src/metrics/figures.ts';
 import type { Statistics } from '../../src/metrics/metric.ts';
 import { Window } from '../../src/metrics/window.ts';
-import { Screen } from '../../src/sinks/screen.ts';
+import { Screen, type ScreenOptions } from '../../src/sinks/screen.ts';
 import type { Drawn } from '../../src/sinks/terminal.ts';
 import { type DrivenClock, drivenClock } from '../support/clock.ts';
 
@@ -28,7 +28,12 @@ interface Stage {
   shown(): Promise<{ rows: string[]; hasCursor: boolean }>;
 }
 
-function stage(statistics: Statistics = 'median', columns = 100, rows = 24): Stage {
+function stage(
+  statistics: Statistics = 'median',
+  columns = 100,
+  rows = 24,
+  kinds: ScreenOptions['kinds'] = ['cloudwatch'],
+): Stage {
   const clock = drivenClock(START_MS);
   const terminal = new xterm.Terminal({ cols: columns, rows, allowProposedApi: true });
   const metrics = defaultMetrics(statistics);
@@ -106,6 +111,8 @@ function stage(statistics: Statistics = 'median', columns = 100, rows = 24): Sta
       hasMemoryLimit: true,
     }),
     otlpBytes: () => 1553,
+    emfBytes: () => 369,
+    kinds,
     source,
     said,
   });
@@ -171,6 +178,22 @@ describe('the screen', () => {
     ] as const) {
       const { rows } = await stage(kind).shown();
       assert.match(rowOf(rows, 'Price'), new RegExp(`Price +${first} a month`));
+    }
+  });
+
+  test('has what is set first, EMF where it is, and says where it goes', async () => {
+    for (const [kinds, first, rows] of [
+      [['otlp'], 'OTLP +0 metrics', 3],
+      [['emf'], 'EMF +3 metrics', 4],
+      [['emf', 'otlp'], 'OTLP +0 metrics', 4],
+    ] as const) {
+      const { clock, sample, shown } = stage('median', 100, 24, kinds);
+      sample(10, 50);
+      clock.advance(1000);
+      const { rows: lines } = await shown();
+      assert.match(rowOf(lines, 'Price'), new RegExp(`Price +${first} .* a month`));
+      assert.match(rowOf(lines, 'Next'), new RegExp(`ServiceName=api, by ${kinds.join(', ')}$`));
+      assert.equal(lines.filter((line) => line.includes('a month')).length, rows);
     }
   });
 
