@@ -99,7 +99,11 @@ function printWay(print: OpenOptions['print']): Way {
 /** What CloudWatch Logs bills of a window. */
 export function emfBytes(window: ClosedWindow, publication: Publication): number {
   const { lines } = encodeEvents(window, publication, eventOptions(undefined, publication));
-  return lines.reduce((sum, line) => sum + Buffer.byteLength(line) + EVENT_BYTES, 0);
+  return sizeOf(lines) + lines.length * EVENT_BYTES;
+}
+
+function sizeOf(lines: readonly string[]): number {
+  return lines.reduce((sum, line) => sum + Buffer.byteLength(line), 0);
 }
 
 /** What a dry run shows of a window. */
@@ -112,7 +116,7 @@ export function emfPreview(
   const how = eventOptions(to, publication);
   return (window) => {
     const { lines } = encodeEvents(window, publication, how);
-    const bytes = lines.reduce((sum, line) => sum + line.length + 1, 0);
+    const bytes = sizeOf(lines);
     const [start, end] = [window.startMs, window.endMs].map((ms) => new Date(ms).toISOString());
     if (format === 'json') {
       const events: unknown[] = lines.map((line) => JSON.parse(line));

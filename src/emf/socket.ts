@@ -98,6 +98,9 @@ class UdpWay implements Way {
     const socket = this.#socket;
     await new Promise<void>((resolve, reject) => {
       socket.send(`${line}\n`, (error) => (error ? reject(error) : resolve()));
+    }).catch((error) => {
+      this.#drop(socket);
+      throw error;
     });
   }
 
@@ -105,6 +108,13 @@ class UdpWay implements Way {
     this.#end.abort();
     this.#socket?.close();
     this.#socket = undefined;
+  }
+
+  /** The name may have another address by now. */
+  #drop(socket: UdpSocket): void {
+    if (this.#socket !== socket) return;
+    this.#socket = undefined;
+    socket.close();
   }
 
   async #connect(): Promise<UdpSocket> {
@@ -118,7 +128,10 @@ class UdpWay implements Way {
         resolve();
       });
     });
-    socket.on('error', (error) => this.#tell(error));
+    socket.on('error', (error) => {
+      this.#drop(socket);
+      this.#tell(error);
+    });
     // Where the process is another's, nothing of ours keeps it.
     socket.unref();
     return socket;

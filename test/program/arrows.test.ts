@@ -66,7 +66,7 @@ const ARROWS: Readonly<Record<string, string>> = {
   // An output is a file. The contract knows none of them.
   sinks: 'aws/aws clock cloudwatch delivery log metrics node:stream otlp',
   'sinks/emf':
-    'clock delivery/outcome delivery/publications delivery/stats emf/encode emf/way errors log metrics/aggregate metrics/publication sinks/sink',
+    'clock delivery/outcome delivery/publications delivery/stats emf/encode emf/way errors log metrics/aggregate metrics/labels metrics/publication sinks/sink',
   // Lines of the embedded metric format, and the ways that they go.
   'emf/encode': 'delivery/packing metrics/publication',
   emf: 'clock environment errors metrics/aggregate metrics/publication net/dial net/lookup node:dgram node:fs node:fs/promises node:net node:path run/write-file',
