@@ -8,7 +8,6 @@ import type { Fields, Log } from '../log.ts';
 import type { AgentEvents, AgentStatus, Delivered, MetricsAgent, Unit } from './api.ts';
 import type { Events } from './events.ts';
 import { held } from './held.ts';
-import { spelled } from './options.ts';
 import type { Puts } from './puts.ts';
 
 export interface GuestOptions {
@@ -156,7 +155,7 @@ export class Guest implements MetricsAgent {
       const outcome = await stopping;
       const { sent, spooled, lost, lostAtEnd } = outcome;
       const ended = { windowsSent: sent, windowsWaiting: spooled, windowsLost: lost };
-      if (lostAtEnd > 0) log.error(spelled(lossLine(outcome, config)), ended);
+      if (lostAtEnd > 0) log.error(lossLine(outcome, config), ended);
       else log.info('ended', ended);
       this.#ended = ended;
     } catch (cause) {

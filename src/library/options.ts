@@ -4,6 +4,7 @@ import { nearest } from '../config/nearest.ts';
 import * as table from '../config/table.ts';
 import type { Environment } from '../environment.ts';
 import { ConfigError, shownText } from '../errors.ts';
+import type { Fields, Log } from '../log.ts';
 import type { LogLine } from './api.ts';
 import { isRuntimeMetric, RUNTIME_METRICS, type RuntimeMetric } from './runtime.ts';
 
@@ -78,6 +79,25 @@ export function spelled(text: string): string {
     const option = optionOf(name);
     return OPTIONS.has(option) ? option : all;
   });
+}
+
+/** What the program would say of its flags, said of options. */
+export function spelledLog(log: Log): Log {
+  const said =
+    (level: keyof Log) =>
+    (message: string, fields: Fields = {}): void => {
+      const all = Object.entries(fields).map(([name, value]) => {
+        return [name, typeof value === 'string' ? spelled(value) : value] as const;
+      });
+      log[level](spelled(message), Object.fromEntries(all));
+    };
+  return {
+    error: said('error'),
+    warn: said('warn'),
+    notice: said('notice'),
+    info: said('info'),
+    debug: said('debug'),
+  };
 }
 
 function checked(argv: readonly string[], environment: Environment): Config {

@@ -11,7 +11,7 @@ import { Events } from './events.ts';
 import { Guest } from './guest.ts';
 import { held } from './held.ts';
 import { lazyLines, libraryLog } from './log.ts';
-import { asOption, type Settings, settingsOf } from './options.ts';
+import { asOption, type Settings, settingsOf, spelledLog } from './options.ts';
 import { Puts } from './puts.ts';
 import { openRuntime } from './runtime.ts';
 import { deliveryOf, sampleOf, windowOf } from './views.ts';
@@ -57,10 +57,10 @@ async function open(settings: Settings, host: Host): Promise<MetricsAgent> {
     const again = count > 1 ? { count } : {};
     said.error(message, { code, ...fields, ...again, ...reason });
   });
-  const log: World['log'] = {
+  const log = spelledLog({
     ...said,
     error: (message, fields = {}) => events.fail('DELIVERY', message, message, { fields }),
-  };
+  });
   const closers: (() => void)[] = [];
   const close = (): void => {
     for (const one of closers.splice(0)) {

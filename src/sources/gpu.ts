@@ -1,5 +1,4 @@
 import type { ChildProcess, ChildProcessByStdio } from 'node:child_process';
-import { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import type { Clock } from '../clock.ts';
 import { codeOf, reasonOf } from '../errors.ts';
@@ -79,7 +78,7 @@ export class GpuMeter implements Meter {
     }
     child.unref();
     // Where the process is another's, its pipe must not keep it either.
-    if (child.stdout instanceof Socket) child.stdout.unref();
+    unrefPipe(child.stdout);
     this.#child = child;
     child.on('error', (error) => this.#give(`nvidia-smi cannot be started: ${error.message}`));
     child.on('exit', (code, signal) => this.#give(`nvidia-smi ended (${signal ?? code})`));
@@ -107,4 +106,9 @@ export class GpuMeter implements Meter {
     this.#child = undefined;
     this.#cards.clear();
   }
+}
+
+/** A pipe is a socket, whatever its type says. */
+function unrefPipe(pipe: object): void {
+  if ('unref' in pipe && typeof pipe.unref === 'function') pipe.unref();
 }

@@ -158,6 +158,24 @@ describe('an agent', () => {
   }
 
   const SMI = '#!/bin/sh\nwhile :; do echo "0, 10, 20, 100"; sleep 1; done\n';
+  test('does not keep one either while a credential process goes on, which ends with it', async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'library '));
+    t.after(() => rmSync(folder, { recursive: true, force: true }));
+    const config = join(folder, 'config');
+    const left = join(folder, 'left');
+    writeFileSync(config, `[default]\ncredential_process = echo $$ > "${left}"; exec sleep 50\n`);
+    const program = startScript(
+      `import { existsSync } from 'node:fs';
+       await startAgent({ ${NAMES}, log() {} });
+       while (!existsSync(${JSON.stringify(left)})) await new Promise((resolve) => setTimeout(resolve, 20));
+       process.on('exit', () => console.log(JSON.stringify(performance.now() - ended)));
+       const ended = performance.now();`,
+      { AWS_CONFIG_FILE: config, AWS_REGION: 'us-east-1', AWS_EC2_METADATA_DISABLED: 'true' },
+    );
+    const took = Number(await answerOf(program));
+    assert.ok(took < 1500, `${took} ms`);
+  });
+
   for (const [what, options] of Object.entries({
     'datagrams go': `output: 'emf=udp://127.0.0.1:9'`,
     'nvidia-smi runs': `metrics: ['GPUUtilization']`,

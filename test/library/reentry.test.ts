@@ -118,3 +118,17 @@ test('a log that rejects harms nobody', async () => {
   );
   assert.deepEqual(await answerOf(program), []);
 });
+
+test('what is said names options, and no flags of the program', async () => {
+  const program = startScript(
+    `const lines = [];
+     const agent = await startAgent({ ${NAMES}, flushTimeout: 1, caBundle: '/nowhere',
+       log: ({ message, fields }) => lines.push(message, fields) });
+     await agent.stop();
+     console.log(JSON.stringify(lines));`,
+    awsOf({ url: 'https://127.0.0.1:9' }),
+  );
+  const lines = JSON.stringify(await answerOf(program));
+  assert.match(lines, /caBundle: \/nowhere is not there/);
+  assert.doesNotMatch(lines, /--[a-z]/);
+});

@@ -28,6 +28,8 @@ export async function fromProcess(
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: !isWindows,
     });
+    // Where the process is another's, it may end before: the pipes are sockets, whatever their type says.
+    child.unref();
     const output = { stdout: '', stderr: '' };
     const fail = (how: string): void => {
       keepSecret(...wordsOf(output.stdout));
@@ -51,6 +53,7 @@ export async function fromProcess(
     for (const name of ['stdout', 'stderr'] as const) {
       // Without a file descriptor left Node makes no stream, whatever the types say.
       const stream: Readable | undefined = child[name];
+      if (stream && 'unref' in stream && typeof stream.unref === 'function') stream.unref();
       stream?.setEncoding('utf8').on('data', (piece: string) => {
         output[name] += piece;
         if (output[name].length > MAX_BYTES) stop();
