@@ -67,8 +67,8 @@ export function tellHealth(path: string, maxAge?: number): void {
   const [isHealthy, sentence] = healthOf(path, maxAge);
   process.exitCode = isHealthy ? 0 : 1;
   try {
-    // The stream would cost 2.5 MB.
-    writeSync(STDOUT, `${sentence}\n`);
+    // The stream would cost 2.5 MB. Who writes the file writes no commands to a terminal.
+    writeSync(STDOUT, `${sentence.replace(/\p{Cc}/gu, ' ')}\n`);
   } catch (error) {
     // Nobody reads it: the exit code says it too.
     if (!(error instanceof Error && 'code' in error)) throw error;

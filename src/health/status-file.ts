@@ -57,6 +57,7 @@ export function openStatusFile(options: StatusFileOptions): StatusFile {
   let cancel = (): void => undefined;
   let writing: Promise<void> | undefined;
   let busySinceMs = 0;
+  let hurriedMs = Number.POSITIVE_INFINITY;
   let trouble = '';
   /** Tells what we have written last from what somebody else has. */
   let own: number | undefined;
@@ -135,11 +136,17 @@ export function openStatusFile(options: StatusFileOptions): StatusFile {
     around: (sink) => ({
       accept: (window) => sink.accept(window),
       status: () => sink.status(),
-      hurry: (deadlineMs) => sink.hurry?.(deadlineMs - END_MS),
+      hurry(deadlineMs) {
+        hurriedMs = deadlineMs;
+        sink.hurry?.(deadlineMs - END_MS);
+      },
       async flush(deadlineMs) {
         const outcome = await sink.flush(deadlineMs - END_MS);
         cancel();
-        const leftMs = Math.max(0, Math.min(LAST_MS, deadlineMs - clock.monoMs()));
+        const leftMs = Math.max(
+          0,
+          Math.min(LAST_MS, Math.min(deadlineMs, hurriedMs) - clock.monoMs()),
+        );
         await within(clock, leftMs, writeLast(clock.monoMs() + leftMs));
         return outcome;
       },

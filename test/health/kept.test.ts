@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
@@ -124,6 +124,17 @@ test('what cannot be judged is a wrong setting', () => {
   assert.match(said('--healthy'), /--healthy: expected a value, got none/);
   assert.match(said('--healthy', 'f', '--max-age', '0'), /--max-age: got "0", expected a whole/);
   assert.match(said('--healthy', 'f', '--nope'), /--nope: there is no such flag/);
+});
+
+test('what a status file says comes as one line without a command to the terminal', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'kept-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'status.json');
+  const own = { state: 'running', time: new Date(), pid: process.pid, periodSeconds: 60 };
+  const more = { upSeconds: 999, notMeasured: '\x1b[31m\nx' };
+  writeFileSync(file, JSON.stringify({ ...own, ...more }));
+  const { stdout } = spawnSync(process.execPath, [AGENT, '--healthy', file], { encoding: 'utf8' });
+  assert.equal(stdout, 'healthy, but for 999 s no sample:  [31m x\n');
 });
 
 test('the long way leads to the same sentence', () => {

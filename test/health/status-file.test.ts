@@ -235,6 +235,20 @@ describe('what is in the way of the status file', () => {
     assert.deepEqual(rig.logged, []);
   });
 
+  test('who is hurried does not wait for a slow one', async (t) => {
+    const rig = rigOf(t, { isBesideJob: true });
+    const sink = rig.status.around(rig.sink);
+    rig.status.begin(() => ({}));
+    rig.clock.advance(0);
+    sink.hurry?.(rig.clock.monoMs() + 500);
+    const flushed = sink.flush(rig.clock.monoMs() + 8000);
+    await turn();
+    rig.clock.advance(500);
+    await flushed;
+    assert.equal(existsSync(rig.file), false);
+    await until('written', () => existsSync(rig.file));
+  });
+
   test('what takes longer than a period is trouble only after ten seconds', async (t) => {
     const rig = rigOf(t, { isBesideJob: true, periodMs: 1000 });
     rig.status.begin(() => ({}));
