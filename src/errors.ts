@@ -11,7 +11,8 @@ export class ConfigError extends Error {
    * @param problem what came and what was expected, e.g. `got "0", expected 1 to 3600`
    */
   constructor(setting: string, problem: string, options?: ErrorOptions) {
-    super(`${setting}: ${problem}`, options);
+    // What came may hold what a terminal would obey.
+    super(`${setting}: ${problem}`.replace(/\p{Cc}/gu, '?'), options);
     this.setting = setting;
   }
 }

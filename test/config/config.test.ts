@@ -510,8 +510,9 @@ for (const { flag, read, good, bad, expected, ...row } of ROWS) {
 
     for (const text of bad) {
       test(`refuses "${shown(text)}", wherever it comes from`, () => {
-        // A password in a URL is not repeated.
+        // A password in a URL is not repeated, and nothing that a terminal would obey.
         const said = `got "${text
+          .replace(/\p{Cc}/gu, '?')
           .replace(/^.*@(?=h)/, '…@')
           .replace(/\?a=b$/, '?…')
           .replace(/\/#a$/, '/#…')}", `;
@@ -1005,11 +1006,12 @@ describe('--dimension', () => {
   for (const [what, text] of bad) {
     test(`refuses ${what}`, () => {
       const message = refusal('--dimension', [...requiredWithout(), `--dimension=${text}`]);
-      assert.ok(message.includes(`got "${text}", expected NAME=VALUE: `), message);
+      const said = text.replace('\n', '?');
+      assert.ok(message.includes(`got "${said}", expected NAME=VALUE: `), message);
       if (text === '') return;
       const variable = 'METRICS_AGENT_DIMENSION';
       const twin = refusal(variable, requiredWithout(), { [variable]: text });
-      assert.ok(twin.includes(`got "${text.trim()}", expected NAME=VALUE: `), twin);
+      assert.ok(twin.includes(`got "${said.trim()}", expected NAME=VALUE: `), twin);
     });
   }
 
