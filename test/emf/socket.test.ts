@@ -18,6 +18,8 @@ async function sender(socket: Socket): Promise<number> {
 }
 
 test('a UDP peer that was gone is looked up anew', async () => {
+  // The way itself keeps no process.
+  const keeper = await listening();
   const first = await listening();
   const { port } = first.address();
   const options = { environment: {}, clock: systemClock(), threads: { held: 0 } };
@@ -35,4 +37,5 @@ test('a UDP peer that was gone is looked up anew', async () => {
   assert.notEqual(await after, await before);
   way.close();
   second.close();
+  keeper.close();
 });
