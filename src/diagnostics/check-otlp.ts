@@ -6,6 +6,7 @@ import { parseFields } from '../metadata/json.ts';
 import type { HttpAnswer } from '../net/http.ts';
 import type { Payload } from '../otlp/encode.ts';
 import { isTaken } from '../otlp/judge.ts';
+import { headersTo } from '../otlp/post.ts';
 import type { Located } from '../otlp/target.ts';
 import type { Advice } from './advice.ts';
 import { onOtlpStatus } from './diagnosis.ts';
@@ -24,16 +25,13 @@ const PROBE_MS = 8000;
 /** A request without data, and not signed: a collector takes it, AWS refuses it by an error of its own. */
 export function probeOtlp(
   { headers: own }: OtlpOutlet,
-  { http, endpoint: url }: Target,
+  target: Target,
   signal: AbortSignal,
 ): Promise<HttpAnswer> {
   const body = Buffer.from('{}');
-  const headers = {
-    ...Object.fromEntries(own),
-    'content-type': 'application/json',
-    'content-length': String(body.length),
-  };
-  return http.send({ method: 'POST', url, headers, body, timeoutMs: PROBE_MS, signal });
+  const headers = { ...headersTo(target, own), 'content-length': String(body.length) };
+  const url = target.endpoint;
+  return target.http.send({ method: 'POST', url, headers, body, timeoutMs: PROBE_MS, signal });
 }
 
 /** What is wrong with an answer to that; nothing where OTLP is taken there. */

@@ -21,9 +21,20 @@ export function isSigned({ hostname }: URL, sign: 'auto' | 'always' | 'never'): 
   return sign === 'auto' ? isLoopback || isAwsHost(hostname) : sign === 'always';
 }
 
+type Headers = readonly (readonly [name: string, value: string])[];
+
+/** What goes with a request: AWS, where it knows us by the signature, is not told the key of another. */
+export function headersTo(
+  { credentials, endpoint }: Pick<Target, 'credentials' | 'endpoint'>,
+  own: Headers,
+): Record<string, string> {
+  const isOurs = credentials === undefined || !isAwsHost(endpoint.hostname);
+  return { ...(isOurs && Object.fromEntries(own)), 'content-type': 'application/json' };
+}
+
 export interface OtlpPostOptions extends PostOptions {
   /** Beside those of the form. Never shown. */
-  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly headers: Headers;
 }
 
 /** Posts OTLP as JSON. The target's endpoint is the whole URL. */
@@ -38,7 +49,9 @@ export function createOtlpPost({ headers, ...options }: OtlpPostOptions): Post<P
   };
   return createPostOf<Payload>(
     {
-      headers: { ...Object.fromEntries(headers), 'content-type': 'application/json' },
+      get headers() {
+        return target === undefined ? {} : headersTo(target, headers);
+      },
       judge: (answer, secrets, page) =>
         judge(answer, target?.credentials !== undefined, [...secrets, ...own], page),
     },

@@ -4,7 +4,7 @@ import { keepSecret } from '../../src/aws/redact.ts';
 import { createSkew } from '../../src/aws/skew.ts';
 import { systemClock } from '../../src/clock.ts';
 import { encodePage } from '../../src/otlp/encode.ts';
-import { createOtlpPost, isSigned, metricsUrl } from '../../src/otlp/post.ts';
+import { createOtlpPost, headersTo, isSigned, metricsUrl } from '../../src/otlp/post.ts';
 import { catalogWindow } from '../support/otlp.ts';
 
 test('a key in a header is not repeated, however many secrets came after it', async () => {
@@ -31,6 +31,23 @@ test('a key in a header is not repeated, however many secrets came after it', as
   const page = encodePage([catalogWindow('median')], { isFraction: false });
   const { message } = await post(page, 1000, new AbortController().signal);
   assert.match(message, /no such key: …/);
+});
+
+test('AWS, where it knows us by the signature, is not told the key of another', () => {
+  const own = [['x-api-key', 'hush']] as const;
+  const credentials = {
+    resolve: () => Promise.reject(new Error('nobody asks')),
+    invalidate: () => undefined,
+  };
+  const to = (url: string, isKnown: boolean): string | undefined => {
+    const endpoint = new URL(url);
+    return headersTo({ endpoint, ...(isKnown && { credentials }) }, own)['x-api-key'];
+  };
+  const aws = 'https://monitoring.eu-west-1.amazonaws.com/v1/metrics';
+  assert.equal(to(aws, true), undefined);
+  // By a bearer token of its own, say.
+  assert.equal(to(aws, false), 'hush');
+  assert.equal(to('https://otlp.example.com/v1/metrics', true), 'hush');
 });
 
 const URLS: [base: string, url: string][] = [
