@@ -153,13 +153,17 @@ export function divided(value: number, divisor: number): number {
   return divisor === 1 ? value : Number((value / divisor).toPrecision(12));
 }
 
-function resourceOf({ namespace, dimensions }: Publication): Resource {
+/** The resource's attributes, by their names there. */
+export function resourcePairs({ namespace, dimensions }: Publication): [string, string][] {
   const pairs = dimensions.map(
     ({ Name, Value }) => [Name === SERVICE ? 'service.name' : Name, Value] as const,
   );
-  const all = new Map([['service.namespace', namespace], ...pairs]);
   // What is left is the point's own, and the scope's name and version.
-  const attributes = attributesOf([...all].slice(0, MAX_LABELS - 3));
+  return [...new Map([['service.namespace', namespace], ...pairs])].slice(0, MAX_LABELS - 3);
+}
+
+function resourceOf(publication: Publication): Resource {
+  const attributes = attributesOf(resourcePairs(publication));
   const metrics: object[] = [];
   const scope = { name: 'cloudwatch-metrics-agent', version: VERSION };
   const tree = { resource: { attributes }, scopeMetrics: [{ scope, metrics }] };

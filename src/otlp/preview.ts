@@ -1,6 +1,6 @@
 import type { ClosedWindow, Datum } from '../metrics/aggregate.ts';
 import type { Publication } from '../metrics/publication.ts';
-import { divided, encodePages } from './encode.ts';
+import { divided, encodePages, resourcePairs } from './encode.ts';
 import { otelName } from './names.ts';
 
 /** What a dry run shows of a window: lines for people, or one of JSON with the requests as they would go. */
@@ -27,10 +27,10 @@ export function otlpPreview(
         JSON.stringify({ type: 'window', output, start, end, requestBytes: bytes, requests }),
       ];
     }
-    const resource = publication.dimensions.map(({ Name, Value }) => ` ${Name}=${Value}`).join('');
+    const resource = resourcePairs(publication).map((pair) => pair.join('='));
     return [
       `window ${start} to ${end} by ${output}: ${pages.length} × POST, ${bytes} bytes`,
-      `  resource${resource} service.namespace=${publication.namespace}`,
+      `  resource ${resource.join(' ')}`,
       ...window.data.map(line),
     ];
   };

@@ -271,7 +271,10 @@ test('a dry run shows windows as OTLP would carry them', async () => {
   const argv = ['--dry-run', '--once', '--period', '1', '--interval', '0.5', '--output', 'otlp'];
   const text = await runAgent(argv);
   assert.match(text.stdout, /^window \S+ to \S+ by otlp: 1 × POST, \d+ bytes$/m);
-  assert.match(text.stdout, /^ {2}resource ServiceName=DryRun host\.name=\S+/m);
+  assert.match(
+    text.stdout,
+    /^ {2}resource service\.namespace=DryRun service\.name=DryRun host\.name=\S+$/m,
+  );
   assert.match(text.stdout, /^ {2}system\.memory\.utilization 0\.\d{1,12} 1 gauge$/m);
   assert.doesNotMatch(text.stdout, /PutMetricData|billed/);
   const { stdout } = await runAgent([...argv, '--log-format', 'json']);
