@@ -2,7 +2,7 @@ import type { Aws } from '../aws/aws.ts';
 import type { Config } from '../config/config.ts';
 import { type Output, outputName } from '../config/outputs.ts';
 import type { OtlpOutlet } from '../diagnostics/check-otlp.ts';
-import { reasonOf } from '../errors.ts';
+import { ConfigError, reasonOf } from '../errors.ts';
 import { checkTokens } from '../metadata/dimensions.ts';
 import { openRootFs } from '../sources/rootfs.ts';
 import { watchSource } from '../sources/watch.ts';
@@ -78,7 +78,8 @@ async function emfLine(
     const text = await lookAt({ ...world, to: output.to });
     return [findingLines({ mark: 'ok', what, text }, logFormat), true];
   } catch (error) {
-    const text = `${output.to}: ${reasonOf(error)}`;
+    const reason = reasonOf(error);
+    const text = error instanceof ConfigError ? reason : `${output.to}: ${reason}`;
     return [findingLines({ mark: 'FAIL', what, text }, logFormat), false];
   }
 }
