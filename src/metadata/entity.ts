@@ -1,7 +1,8 @@
-import { type Environment, given } from '../environment.ts';
+import { given } from '../environment.ts';
 import { reasonOf } from '../errors.ts';
 import type { Dimension, Entity, Publication } from '../metrics/publication.ts';
 import type { Facts } from './dimensions.ts';
+import { resourceAttributes } from './resource-attributes.ts';
 
 export interface EntityOptions extends Facts {
   /** What `--service` says, where the place has no better name. */
@@ -109,18 +110,18 @@ export async function findEntity(
 
 function ofPod({ environment, hostname, service: name, readText }: EntityOptions): Entity | string {
   const said = resourceAttributes(environment);
-  const pod = said['k8s.pod.name'] || hostname;
-  const cluster = said['k8s.cluster.name'] || given(environment, 'K8S_CLUSTER_NAME');
-  const space = said['k8s.namespace.name'] || readText(NAMESPACE_FILE).trim();
-  const node = said['k8s.node.name'] || given(environment, 'K8S_NODE_NAME');
+  const pod = said.get('k8s.pod.name') || hostname;
+  const cluster = said.get('k8s.cluster.name') || given(environment, 'K8S_CLUSTER_NAME');
+  const space = said.get('k8s.namespace.name') || readText(NAMESPACE_FILE).trim();
+  const node = said.get('k8s.node.name') || given(environment, 'K8S_NODE_NAME');
   if (cluster === undefined)
     return 'no pod knows its cluster’s name: set K8S_CLUSTER_NAME, or k8s.cluster.name in OTEL_RESOURCE_ATTRIBUTES';
   if (space === '')
     return 'the pod’s namespace: set k8s.namespace.name in OTEL_RESOURCE_ATTRIBUTES';
-  const kinds = WORKLOADS.map((kind) => said[`k8s.${kind}.name`]);
+  const kinds = WORKLOADS.map((kind) => said.get(`k8s.${kind}.name`));
   const workload = kinds.find((one) => one) ?? POD.exec(pod)?.[1];
   const isEks =
-    said['cloud.platform'] === 'aws_eks' ||
+    said.get('cloud.platform') === 'aws_eks' ||
     ['AWS_WEB_IDENTITY_TOKEN_FILE', 'AWS_CONTAINER_CREDENTIALS_FULL_URI'].some((variable) =>
       EKS.test(environment[variable] ?? ''),
     );
@@ -145,26 +146,6 @@ function service(
     fits(value) ? [[name, value]] : [],
   );
   return { keys: { Type: 'Service', Name, Environment }, attributes: Object.fromEntries(known) };
-}
-
-/** `k8s.cluster.name=main,…`, percent-encoded. @see https://opentelemetry.io/docs/specs/otel/resource/sdk/ */
-function resourceAttributes(environment: Environment): Readonly<Record<string, string>> {
-  const pairs = (environment['OTEL_RESOURCE_ATTRIBUTES'] ?? '').split(',');
-  return Object.fromEntries(
-    pairs.map((pair) => {
-      const [name = '', value = ''] = pair.split(/=(.*)/s);
-      return [name.trim(), decoded(value.trim())];
-    }),
-  );
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch (error) {
-    if (error instanceof URIError) return text;
-    throw error;
-  }
 }
 
 function lastPart(arn: string): string {

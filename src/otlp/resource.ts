@@ -1,5 +1,6 @@
 import { type Environment, given } from '../environment.ts';
 import type { Task } from '../metadata/ecs.ts';
+import { resourceAttributes } from '../metadata/resource-attributes.ts';
 import type { Dimension } from '../metrics/publication.ts';
 
 /** What is known of the place without asking for it. */
@@ -20,30 +21,13 @@ type Attributes = Readonly<Record<string, string | undefined>>;
  * @see https://opentelemetry.io/docs/specs/semconv/resource/
  */
 export function withResource(dimensions: readonly Dimension[], here: Here): readonly Dimension[] {
-  const said = saidAttributes(given(here.environment, 'OTEL_RESOURCE_ATTRIBUTES') ?? '');
+  const said = resourceAttributes(here.environment);
   const own = dimensions.map(({ Name, Value }) => [Name, Value] as const);
   const found = Object.entries({ ...placeOf(here), ...taskOf(here) });
   // --service and --namespace are these, whatever else says so.
   const others = [...found, ...said].filter(([name]) => !/^service\.name(?:space)?$/.test(name));
   const all = new Map([...own, ...others, ...own]);
   return [...all].flatMap(([Name, Value = '']) => (Value === '' ? [] : [{ Name, Value }]));
-}
-
-/** `key1=value1,key2=value2`, the values percent-encoded as in W3C Baggage. */
-function saidAttributes(text: string): (readonly [string, string])[] {
-  return text.split(',').flatMap((pair) => {
-    const [, key = '', value = ''] = /^\s*([^=\s]+)\s*=\s*(.*?)\s*$/.exec(pair) ?? [];
-    return key === '' ? [] : [[key, decoded(value)] as const];
-  });
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch (error) {
-    if (error instanceof URIError) return text;
-    throw error;
-  }
 }
 
 function placeOf({ environment, hostname }: Here): Attributes {

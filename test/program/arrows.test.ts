@@ -86,7 +86,7 @@ const ARROWS: Readonly<Record<string, string>> = {
   'otlp/preview': 'metrics/aggregate metrics/publication otlp',
   otlp: 'aws/endpoint aws/redact cloudwatch/form cloudwatch/limits cloudwatch/post delivery metrics/publication version',
   'otlp/names': 'metrics/catalog',
-  'otlp/resource': 'environment metadata/ecs metrics/publication',
+  'otlp/resource': 'environment metadata/ecs metadata/resource-attributes metrics/publication',
   'otlp/judge':
     'aws/answer aws/redact delivery/service delivery/verdict metadata/json net/http otlp/encode',
   'otlp/target':
