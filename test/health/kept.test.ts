@@ -5,12 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { AGENT, type Program, start } from '../support/program.ts';
-import {
-  type Cloudwatch,
-  CREDENTIALS,
-  REGION,
-  startCloudwatch,
-} from '../support/service/cloudwatch.ts';
+import { awsOf, type Cloudwatch, startCloudwatch } from '../support/service/cloudwatch.ts';
 import { serviceUnavailable } from '../support/service/faults.ts';
 
 /** The built agent with a status file, and what `--healthy` says of that. */
@@ -40,12 +35,7 @@ async function rigOf(t: TestContext, how: How = {}): Promise<Rig> {
   const agent = [process.execPath, AGENT, ...names, '--status-file', file, ...flags, ...job];
   const [command = '', ...argv] = [...by(folder), ...agent];
   const program = start(command, argv, {
-    environment: {
-      AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
-      AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
-      AWS_REGION: REGION,
-      AWS_ENDPOINT_URL: cloudwatch.url,
-    },
+    environment: awsOf(cloudwatch),
   });
   t.after(async () => {
     program.kill('SIGKILL');

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { awsOf, LIBRARY } from '../support/library.ts';
+import { LIBRARY } from '../support/library.ts';
 import { start } from '../support/program.ts';
-import { startCloudwatch } from '../support/service/cloudwatch.ts';
+import { awsOf, startCloudwatch } from '../support/service/cloudwatch.ts';
 
 const PAGE = fileURLToPath(new URL('../../docs/library.md', import.meta.url));
 const page = readFileSync(PAGE, 'utf8');

@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { answerOf, awsOf, LIBRARY, startScript } from '../support/library.ts';
+import { answerOf, LIBRARY, startScript } from '../support/library.ts';
 import { start } from '../support/program.ts';
-import { startCloudwatch } from '../support/service/cloudwatch.ts';
+import { awsOf, startCloudwatch } from '../support/service/cloudwatch.ts';
 import { refusal } from '../support/service/faults.ts';
 
 const NAMES = `namespace: 'App', service: 'api', jitter: 0, flushTimeout: 5`;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { answerOf, awsOf, startScript } from '../support/library.ts';
-import { startCloudwatch } from '../support/service/cloudwatch.ts';
+import { answerOf, startScript } from '../support/library.ts';
+import { awsOf, startCloudwatch } from '../support/service/cloudwatch.ts';
 
 const NAMES = `namespace: 'App', service: 'api', jitter: 0, flushTimeout: 5`;
 const ONCE = { windowsSent: 1, windowsWaiting: 0, windowsLost: 0 };

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { lacking } from '../support/lab/needs.ts';
 import { type Program, startAgent } from '../support/program.ts';
-import { CREDENTIALS, REGION, startCloudwatch } from '../support/service/cloudwatch.ts';
+import { awsOf, startCloudwatch } from '../support/service/cloudwatch.ts';
 
 /** What a process listens on by the kernel: TCP, UDP and UNIX sockets. */
 function listening(pid: number): string[] {
@@ -41,12 +41,7 @@ describe('the agent listens on nothing', { skip: lacking('ss') }, () => {
       const at = argv.indexOf('--') < 0 ? argv.length : argv.indexOf('--');
       const kept = ['--status-file', join(folder, 's.json'), '--spool', join(folder, 'spool')];
       const program = startAgent([...argv.slice(0, at), ...kept, ...argv.slice(at)], {
-        environment: {
-          AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
-          AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
-          AWS_REGION: REGION,
-          AWS_ENDPOINT_URL: cloudwatch.url,
-        },
+        environment: awsOf(cloudwatch),
       });
       t.after(async () => {
         program.kill('SIGKILL');

@@ -1,19 +1,8 @@
 import { type Program, start } from './program.ts';
 import { said } from './said.ts';
-import { type Cloudwatch, CREDENTIALS, REGION } from './service/cloudwatch.ts';
 
 /** The built library, to be imported. */
 export const LIBRARY: string = new URL('../../dist/index.js', import.meta.url).href;
-
-/** What finds the loopback CloudWatch: the provider chain's variables, as the SDKs have them. */
-export function awsOf(cloudwatch: Pick<Cloudwatch, 'url'>): Record<string, string> {
-  return {
-    AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
-    AWS_REGION: REGION,
-    AWS_ENDPOINT_URL: cloudwatch.url,
-  };
-}
 
 /** Starts a Node that runs a script in which the built library's names are there. */
 export function startScript(

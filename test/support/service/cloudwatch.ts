@@ -190,3 +190,13 @@ export class Cloudwatch {
     return this.#options.now?.() ?? Date.now();
   }
 }
+
+/** What finds the loopback CloudWatch: the provider chain's variables, as the SDKs have them. */
+export function awsOf(cloudwatch: Pick<Cloudwatch, 'url'>): Record<string, string> {
+  return {
+    AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
+    AWS_REGION: REGION,
+    AWS_ENDPOINT_URL: cloudwatch.url,
+  };
+}
